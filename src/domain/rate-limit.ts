@@ -1,0 +1,56 @@
+/** At most `limit` in any `periodMs`, smoothed: the bucket holds `limit` and refills evenly. */
+export interface RateLimit {
+  readonly limit: number;
+  readonly periodMs: number;
+}
+
+/**
+ * A token bucket on a clock that the caller reads.
+ *
+ * It starts full, so the first burst of `limit` passes at once.
+ */
+export class TokenBucket {
+  readonly #limit: RateLimit;
+  #tokens: number;
+  #updatedAt: number;
+
+  constructor(limit: RateLimit, nowMs: number) {
+    this.#limit = limit;
+    this.#tokens = limit.limit;
+    this.#updatedAt = nowMs;
+  }
+
+  /** Takes one token. Returns 0 when it was there, else the milliseconds until one will be. */
+  take(nowMs: number): number {
+    this.#refill(nowMs);
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return 0;
+    }
+    return this.#msUntilOne();
+  }
+
+  /** How many could be taken now, without taking any. */
+  available(nowMs: number): number {
+    this.#refill(nowMs);
+    return Math.floor(this.#tokens);
+  }
+
+  /** Milliseconds until one token is there; 0 when one is there now. */
+  waitMs(nowMs: number): number {
+    this.#refill(nowMs);
+    return this.#tokens >= 1 ? 0 : this.#msUntilOne();
+  }
+
+  #msUntilOne(): number {
+    return Math.max(1, Math.ceil(((1 - this.#tokens) * this.#limit.periodMs) / this.#limit.limit));
+  }
+
+  #refill(nowMs: number): void {
+    // A clock that jumped back must not drain the bucket, nor freeze it until the clock catches up.
+    const elapsedMs = Math.max(0, nowMs - this.#updatedAt);
+    this.#updatedAt = nowMs;
+    const refill = (elapsedMs * this.#limit.limit) / this.#limit.periodMs;
+    this.#tokens = Math.min(this.#limit.limit, this.#tokens + refill);
+  }
+}

@@ -1,0 +1,131 @@
+import type { RateLimit } from './rate-limit.ts';
+import type { RetryPolicy } from './retry-schedule.ts';
+
+/** A secret as it lies in the store: sealed, with the time after which it no longer counts. */
+export interface SealedSecret {
+  readonly sealed: string;
+  readonly createdAt: number;
+  /** Milliseconds since the epoch; `null` = valid until removed. */
+  readonly expiresAt: number | null;
+}
+
+interface Setting {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Where events come in: an ingest URL with a verifier. */
+export interface Source extends Setting {
+  readonly provider: string;
+  /** Unguessable path segment of the ingest URL. */
+  readonly ingestKey: string;
+  readonly enabled: boolean;
+  /** Newest first; any that has not expired is accepted. */
+  readonly secrets: readonly SealedSecret[];
+  /** The provider's public fields: header names, audiences, public keys. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Declarative verification scheme, for provider `hmac`. */
+  readonly verification: Readonly<Record<string, unknown>> | null;
+  readonly dedupe: DedupePolicy;
+  /** CIDR blocks; empty = anyone. */
+  readonly allowedIps: readonly string[];
+  /** Media types without parameters; empty = any. */
+  readonly contentTypes: readonly string[];
+  readonly maxBodyBytes: number;
+  /** JSON Schema (2020-12) of the body, `null` = none. */
+  readonly schema: Readonly<Record<string, unknown>> | null;
+  readonly onInvalid: 'reject' | 'mark';
+  readonly rateLimit: RateLimit | null;
+}
+
+export interface DedupePolicy {
+  /** CEL over `event`, `headers`, `data`; `null` = the provider's own event id. */
+  readonly key: string | null;
+  readonly windowMs: number;
+}
+
+/** Where events go. */
+export interface Destination extends Setting {
+  readonly kind: 'webhook';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Limit of one attempt from connect to the last byte read. */
+  readonly timeoutMs: number;
+  readonly maxInFlight: number;
+  readonly rateLimit: RateLimit | null;
+  readonly signing: SigningScheme;
+  /** Newest first; all that have not expired sign, so that receivers can change over. */
+  readonly secrets: readonly SealedSecret[];
+  readonly auth: DestinationAuth | null;
+  readonly state: 'enabled' | 'paused' | 'disabled';
+  /** Why and since when it is not enabled. */
+  readonly stateReason: string | null;
+  readonly stateChangedAt: number;
+}
+
+export type SigningScheme = 'standard' | 'standard-ed25519' | 'none';
+
+export type DestinationAuth =
+  | { readonly kind: 'bearer'; readonly token: SealedSecret }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret };
+
+/** The rule: which events go to which destination, under which policy. */
+export interface Subscription extends Setting {
+  readonly destinationId: string;
+  /** Source ids; empty = all of the tenant, published events included. */
+  readonly sources: readonly string[];
+  /** Type patterns; empty = all. */
+  readonly types: readonly string[];
+  /** CEL to a boolean; `null` = everything that the types let through. */
+  readonly filter: string | null;
+  /** CEL to a string. */
+  readonly sessionKey: string | null;
+  /** CEL to a map that is sent instead of the body. */
+  readonly transform: string | null;
+  readonly ordering: 'none' | 'key';
+  readonly retry: RetryPolicy;
+  readonly onClientError: 'retry' | 'dead';
+  readonly enabled: boolean;
+  readonly expiresAt: number | null;
+}
+
+/** What an API key may do. `admin` includes the others. */
+export type Scope = 'admin' | 'read' | 'publish' | 'manage' | 'lease';
+
+export interface ApiKey extends Setting {
+  /** SHA-256 of the key, hex. The key itself is shown once and never kept. */
+  readonly hash: string;
+  /** The first characters, so that a person can tell keys apart. */
+  readonly hint: string;
+  readonly scopes: readonly Scope[];
+  /** Bound to this tenant, or `null` = every tenant. */
+  readonly boundTenant: string | null;
+  readonly expiresAt: number | null;
+}
+
+export interface EventType extends Setting {
+  readonly description: string;
+  readonly versions: readonly EventTypeVersion[];
+}
+
+export interface EventTypeVersion {
+  readonly version: number;
+  readonly schema: Readonly<Record<string, unknown>>;
+  readonly examples: readonly unknown[];
+}
+
+/** Everything that an operator sets, by kind. */
+export interface SettingKinds {
+  source: Source;
+  destination: Destination;
+  subscription: Subscription;
+  key: ApiKey;
+  event_type: EventType;
+}
+
+export type SettingKind = keyof SettingKinds;
+
+export const DEFAULT_TENANT = 'default';

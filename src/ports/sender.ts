@@ -1,0 +1,31 @@
+import type { SendResult } from '../domain/outcome.ts';
+
+/** One attempt as bytes on the wire. */
+export interface OutboundRequest {
+  readonly url: string;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+  /** From connect to the last byte of the answer that is read. */
+  readonly timeoutMs: number;
+}
+
+/** Carries one attempt to one destination. */
+export interface Sender {
+  /**
+   * Sends once and reads the outcome. Never throws for what the receiver does, never retries and
+   * never follows a redirect. The address guard holds at connect time.
+   */
+  send(request: OutboundRequest): Promise<SendResult>;
+  /** Closes kept-alive connections. */
+  close(): Promise<void>;
+}
+
+/** Signs outbound requests (Standard Webhooks 1.0.0, "Signature scheme"). */
+export interface WebhookSigner {
+  /** `v1,<base64>` for each secret, separated by spaces. `timestampS` in seconds. */
+  sign(id: string, timestampS: number, body: Uint8Array, secrets: readonly string[]): string;
+  /** A new secret of the scheme: `whsec_` or, for ed25519, `whsk_`. */
+  generate(scheme: 'standard' | 'standard-ed25519'): string;
+  /** Why `secret` cannot be used with the scheme, or `null` when it can. */
+  check(scheme: 'standard' | 'standard-ed25519', secret: string): string | null;
+}

@@ -1,0 +1,99 @@
+import type { Rejection, Replay, ReplayState, SettingChange } from '../domain/records.ts';
+import type { SettingKind, SettingKinds } from '../domain/settings.ts';
+import type { EventLog, NewDelivery } from './event-log.ts';
+import type { Page, PageRequest, Queries, ReplayQueries } from './queries.ts';
+
+export interface SettingRecord<Kind extends SettingKind = SettingKind> {
+  readonly kind: Kind;
+  readonly setting: SettingKinds[Kind];
+}
+
+/** Every setting at one version. */
+export interface SettingsSnapshot {
+  readonly version: number;
+  readonly records: readonly SettingRecord[];
+}
+
+/** Who changes a setting, kept in the audit log. */
+export interface ChangeAuthor {
+  readonly at: number;
+  readonly principal: string;
+  readonly remoteAddress: string | null;
+}
+
+/** Sources, destinations, subscriptions, keys and event types, with every version that they had. */
+export interface SettingsStore {
+  load(): Promise<SettingsSnapshot>;
+  /**
+   * Creates or replaces a setting and answers the new version, which every reader sees from then on.
+   * Rejects with a `Problem` (`conflict`) when another setting of the kind and tenant has its name.
+   */
+  put<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    author: ChangeAuthor,
+  ): Promise<number>;
+  /** Removes a setting. Answers the new version, or `null` when there was none. */
+  remove(kind: SettingKind, id: string, author: ChangeAuthor): Promise<number | null>;
+  /** The settings of one kind as they were at `version`: what an event was matched against. */
+  asOf<Kind extends SettingKind>(kind: Kind, version: number): Promise<readonly SettingKinds[Kind][]>;
+  /** The audit log, newest first. */
+  changes(filter: { tenant?: string; settingId?: string }, page: PageRequest): Promise<Page<SettingChange>>;
+}
+
+/** A delivery that a replay makes for an event that is already in the log. */
+export interface ReplayDelivery extends NewDelivery {
+  readonly eventId: string;
+  readonly replayOf: string | null;
+}
+
+export interface ReplayAdvance {
+  readonly replayId: string;
+  /** The cursor that the step started from; another step in between makes this one a no-op. */
+  readonly fromCursor: number;
+  readonly toCursor: number;
+  readonly deliveries: readonly ReplayDelivery[];
+  readonly state: ReplayState;
+  readonly atMs: number;
+}
+
+export interface ReplayStore {
+  create(replay: Replay): Promise<void>;
+  /** Moves a running replay on and writes its deliveries, in one transaction. False = it had moved. */
+  advance(step: ReplayAdvance): Promise<boolean>;
+  /** Ends a running replay. False = it was not running. */
+  cancel(replayId: string, atMs: number): Promise<boolean>;
+}
+
+/** How much of what was refused is kept, so that an attacker cannot fill the disk. */
+export interface RejectionBounds {
+  readonly maxPerSource: number;
+  readonly maxBytes: number;
+}
+
+/** Removes what is no longer needed, in steps short enough that no append waits for long. */
+export interface Upkeep {
+  recordRejections(rejections: readonly Rejection[], bounds: RejectionBounds): Promise<void>;
+  /**
+   * Removes up to `limit` events received before `receivedBefore`, with their deliveries and attempts.
+   * An event with an unfinished delivery stays. Returns how many went.
+   */
+  pruneEvents(receivedBefore: number, limit: number): Promise<number>;
+  /** Forgets de-duplication keys that expired before `nowMs`, up to `limit`. */
+  pruneDedupe(nowMs: number, limit: number): Promise<number>;
+  /** Bytes on disk. */
+  sizeBytes(): Promise<number>;
+}
+
+/** One store: a durable log, the settings, and what is asked of them. */
+export interface Store {
+  readonly log: EventLog;
+  readonly queries: Queries & ReplayQueries;
+  readonly settings: SettingsStore;
+  readonly replays: ReplayStore;
+  readonly upkeep: Upkeep;
+  /** Resolves when the store can append; rejects with why it cannot. */
+  check(): Promise<void>;
+  /** Commits what waits and lets go of every resource. Later calls reject. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+import type { ProblemCode } from '../domain/problem.ts';
+import type { Source } from '../domain/settings.ts';
+
+/** One request as it came, before anything is known of it. */
+export interface IngestRequest {
+  readonly method: string;
+  /** The public URL that the sender called, which some providers sign. */
+  readonly url: string;
+  /** Flat name, value list, as received. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+  readonly nowMs: number;
+}
+
+/** What the provider's own fields say about the event. Absent = the request does not say. */
+export interface EventIdentity {
+  readonly id?: string;
+  readonly type?: string;
+  readonly key?: string;
+  readonly timeMs?: number;
+}
+
+export type SourceVerdict =
+  | {
+      readonly ok: true;
+      readonly covers: 'body' | 'metadata' | 'nothing';
+      readonly secretIndex?: number;
+      readonly event: EventIdentity;
+      /** The parsed body, when verifying or identifying had to parse it: so that it is parsed once. */
+      readonly json?: unknown;
+    }
+  | { readonly ok: false; readonly reason: string; readonly code: ProblemCode };
+
+/** An answer to a provider's question about the URL itself: no event. */
+export interface HandshakeAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A source's settings, compiled once: keys decoded, templates parsed. */
+export interface SourceVerifier {
+  /**
+   * Decides over the raw bytes, in constant time where secrets are compared. Synchronous unless a
+   * provider's keys must be fetched. Fails closed: what it cannot decide is a no.
+   */
+  verify(request: IngestRequest): SourceVerdict | Promise<SourceVerdict>;
+  /** The answer when the request is a handshake and not an event; `undefined` when it is an event. */
+  handshake(request: IngestRequest): HandshakeAnswer | undefined | Promise<HandshakeAnswer | undefined>;
+  /** What the provider wants to see when its event was kept; `null` = the default 202. */
+  readonly successAnswer: HandshakeAnswer | null;
+}
+
+export interface Verifiers {
+  /**
+   * Compiles a source's settings. Throws a `Problem` (`validation_failed`) that points at each
+   * unusable setting and says the fix.
+   */
+  compile(source: Source, secrets: readonly string[]): SourceVerifier;
+  /** Ids that a source's `provider` may have. */
+  providers(): readonly string[];
+}
