@@ -1,3 +1,4 @@
+import type { SendResult } from '../domain/outcome.ts';
 import type { Destination } from '../domain/settings.ts';
 import type { RejectionBounds } from '../ports/store.ts';
 import { Acceptance } from './acceptance.ts';
@@ -41,12 +42,13 @@ export class Gateway {
   readonly explain: Explain;
   readonly rejections: Rejections;
   readonly retention: Retention;
+  readonly #requests: OutboundRequests;
 
   constructor(services: Services, options: GatewayOptions) {
     this.services = services;
     this.directory = new Directory(services);
-    const requests = new OutboundRequests(services, this.directory, options.version);
-    const attempts = new Attempts(services, this.directory, requests, (destination) =>
+    this.#requests = new OutboundRequests(services, this.directory, options.version);
+    const attempts = new Attempts(services, this.directory, this.#requests, (destination) =>
       this.#gone(destination),
     );
     this.dispatcher = new Dispatcher(services, this.directory, attempts, options.dispatch);
@@ -75,6 +77,15 @@ export class Gateway {
     await this.retention.stop();
     await this.dispatcher.stop();
     await this.rejections.flush();
+  }
+
+  /** Sends one signed request outside of the log, to see whether a destination works. */
+  async sendTest(
+    destination: Destination,
+    body: Uint8Array,
+  ): Promise<{ readonly webhookId: string; readonly result: SendResult }> {
+    const request = this.#requests.buildTest(destination, body, this.services.clock.now());
+    return { webhookId: request.webhookId, result: await this.services.sender.send(request) };
   }
 
   /** 410: the receiver says that the URL is gone for good (Standard Webhooks 1.0.0). */

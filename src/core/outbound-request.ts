@@ -43,21 +43,7 @@ export class OutboundRequests {
     const opened = this.#open(destination, nowMs);
     const content = this.#content(event, subscription);
     if ('failure' in content) return content;
-    const timestampS = Math.floor(nowMs / 1000);
-    const headers = [
-      'content-type',
-      content.type,
-      'user-agent',
-      this.#userAgent,
-      'webhook-id',
-      event.id,
-      'webhook-timestamp',
-      String(timestampS),
-    ];
-    if (destination.signing !== 'none') {
-      const signature = this.#services.signer.sign(event.id, timestampS, content.body, opened.secrets);
-      headers.push('webhook-signature', signature);
-    }
+    const headers = this.#signedHeaders(opened, event.id, content, nowMs);
     headers.push(
       'ringback-event-type',
       event.type,
@@ -74,6 +60,35 @@ export class OutboundRequests {
     if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers);
     headers.push(...opened.fixedHeaders);
     return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
+  }
+
+  /** A request of the same shape that belongs to no event. */
+  buildTest(
+    destination: Destination,
+    body: Uint8Array,
+    nowMs: number,
+  ): OutboundRequest & { readonly webhookId: string } {
+    const opened = this.#open(destination, nowMs);
+    const webhookId = this.#services.ids.make('evt');
+    const headers = this.#signedHeaders(opened, webhookId, { type: 'application/json', body }, nowMs);
+    headers.push('ringback-event-type', 'ringback.test', ...opened.fixedHeaders);
+    return { url: destination.url, headers, body, timeoutMs: destination.timeoutMs, webhookId };
+  }
+
+  #signedHeaders(
+    { destination, secrets }: OpenedDestination,
+    webhookId: string,
+    content: { readonly type: string; readonly body: Uint8Array },
+    nowMs: number,
+  ): string[] {
+    const timestampS = Math.floor(nowMs / 1000);
+    const headers = ['content-type', content.type, 'user-agent', this.#userAgent];
+    headers.push('webhook-id', webhookId, 'webhook-timestamp', String(timestampS));
+    if (destination.signing !== 'none') {
+      const signature = this.#services.signer.sign(webhookId, timestampS, content.body, secrets);
+      headers.push('webhook-signature', signature);
+    }
+    return headers;
   }
 
   #content(
