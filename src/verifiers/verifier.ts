@@ -1,3 +1,5 @@
+import type { EventIdentity } from '../../packages/client/src/verify/event-identity.ts';
+import { compileIdentity } from '../../packages/client/src/verify/event-identity.ts';
 import type { FetchLike } from '../../packages/client/src/verify/key-fetch.ts';
 import { createKeyFetch } from '../../packages/client/src/verify/key-fetch.ts';
 import { prepareScheme } from '../../packages/client/src/verify/prepare-scheme.ts';
@@ -33,14 +35,6 @@ export interface SourceRequest {
   readonly nowMs: number;
 }
 
-/** What the request says of its event; absent where the provider does not say it. */
-export interface Identity {
-  readonly id?: string;
-  readonly type?: string;
-  readonly key?: string;
-  readonly timeMs?: number;
-}
-
 /** The codes of the gateway's error registry that a refusal may have. */
 export type VerdictCode = Exclude<RefusalCode, 'key_unavailable'> | 'internal_error';
 
@@ -52,8 +46,8 @@ export type Verdict =
       readonly covers: Covers;
       /** Which secret matched, so that one that is out of use can be seen. */
       readonly secretIndex?: number;
-      readonly event: Identity;
-      /** The body as JSON, only if the verification had to parse it. */
+      readonly event: EventIdentity;
+      /** The body as JSON, only if verifying or identifying had to parse it. */
       readonly json?: unknown;
     }
   | { readonly ok: false; readonly reason: Reason; readonly code: VerdictCode };
@@ -66,9 +60,9 @@ export interface SourceVerifier {
   verify(request: SourceRequest): Verdict | Promise<Verdict>;
 }
 
-function accepted(view: RequestView, proof: Proof): Verdict {
+function accepted(view: RequestView, proof: Proof, event: EventIdentity): Verdict {
   const json = view.parsedJson;
-  const verdict = { ok: true, event: {}, ...proof } as const;
+  const verdict = { ok: true, event, ...proof } as const;
   return json === undefined ? verdict : { ...verdict, json: json.value };
 }
 
@@ -79,8 +73,9 @@ function accepted(view: RequestView, proof: Proof): Verdict {
  *   no secret, a secret that does not decode, an unknown provider, a mistake in `verification`.
  */
 export function createSourceVerifier(options: SourceVerifierOptions): SourceVerifier {
-  const { scheme } = selectScheme(options.provider, options.verification, options.config);
+  const { scheme, provider, id } = selectScheme(options.provider, options.verification, options.config);
   const prepared = prepareScheme(scheme, options);
+  const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
 
   function refused(error: unknown): Verdict {
@@ -95,8 +90,8 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
       const view = new RequestView(method, url, rawHeaders, body, nowMs);
       try {
         const proof = runWithNodeCrypto(prepared.check(view), fetchKey);
-        if (!(proof instanceof Promise)) return accepted(view, proof);
-        return proof.then((value) => accepted(view, value)).catch(refused);
+        if (!(proof instanceof Promise)) return accepted(view, proof, readIdentity(view));
+        return proof.then((value) => accepted(view, value, readIdentity(view))).catch(refused);
       } catch (error) {
         return refused(error);
       }

@@ -1,20 +1,28 @@
 import type { Provider, ProviderTable } from './provider.ts';
 import { aiProviders } from './providers/ai.ts';
+import { callsProviders } from './providers/calls.ts';
+import { chatProviders } from './providers/chat.ts';
 import { cloudProviders } from './providers/cloud.ts';
 import { commerceProviders } from './providers/commerce.ts';
 import { developerProviders } from './providers/developer.ts';
-import { messagingProviders } from './providers/messaging.ts';
+import { formatsProviders } from './providers/formats.ts';
+import { mailProviders } from './providers/mail.ts';
 import { paymentsProviders } from './providers/payments.ts';
+import { supportProviders } from './providers/support.ts';
 import { workProviders } from './providers/work.ts';
 
 /** Every provider we know, by id. */
 export const providers: ProviderTable = {
   ...aiProviders,
+  ...callsProviders,
+  ...chatProviders,
   ...cloudProviders,
   ...commerceProviders,
   ...developerProviders,
-  ...messagingProviders,
+  ...formatsProviders,
+  ...mailProviders,
   ...paymentsProviders,
+  ...supportProviders,
   ...workProviders,
 };
 

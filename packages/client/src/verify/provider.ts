@@ -1,3 +1,4 @@
+import type { IdentityRules } from './event-identity.ts';
 import type { Scheme } from './scheme.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Scheme } from './scheme.ts';
 export type Evidence = 'sdk' | 'docs' | 'secondary' | 'recall';
 
 /** What is known of one sender of webhooks. */
-export interface Provider {
+export interface Provider extends IdentityRules {
   readonly evidence: Evidence;
   /** Absent when only the handshake is known: then a scheme must be configured. */
   readonly scheme?: Scheme;

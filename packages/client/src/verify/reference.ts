@@ -15,10 +15,19 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** The value at a path such as `a.b[0].c`, already split; undefined when it is absent. */
-export function valueAtPath(value: unknown, path: readonly (string | number)[]): unknown {
+/** A step of a path: a field, an index, or every item. */
+export type PathStep = string | number | typeof everyItem;
+
+const everyItem = Symbol('every item');
+
+/**
+ * The value at a path such as `a.b[0].c`, already split; undefined when it is absent. After `[*]`
+ * it is the value that all items share: undefined if they differ.
+ */
+export function valueAtPath(value: unknown, path: readonly PathStep[]): unknown {
   let current = value;
-  for (const step of path) {
+  for (const [index, step] of path.entries()) {
+    if (step === everyItem) return sharedValue(current, path.slice(index + 1));
     if (typeof step === 'number') {
       current = Array.isArray(current) ? (current as unknown[])[step] : undefined;
     } else {
@@ -28,25 +37,37 @@ export function valueAtPath(value: unknown, path: readonly (string | number)[]):
   return current;
 }
 
-/** Splits `a.b[0].c` (or `[0].a`) into its steps. */
-export function parsePath(path: string): (string | number)[] {
-  const steps: (string | number)[] = [];
+function sharedValue(list: unknown, path: readonly PathStep[]): unknown {
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const [first, ...others] = list.map((item) => valueAtPath(item, path));
+  return others.every((other) => other === first) ? first : undefined;
+}
+
+/** Splits `a.b[0].c`, `[0].a` or `a[*].b` into its steps. */
+export function parsePath(path: string): PathStep[] {
+  const steps: PathStep[] = [];
   for (const piece of path.split('.')) {
-    const name = piece.replace(/(?:\[\d+\])+$/, '');
+    const name = piece.replace(/(?:\[(?:\d+|\*)\])+$/, '');
     if (name !== '') steps.push(name);
-    for (const index of piece.slice(name.length).matchAll(/\[(\d+)\]/g)) steps.push(Number(index[1]));
+    for (const [, index] of piece.slice(name.length).matchAll(/\[(\d+|\*)\]/g)) {
+      steps.push(index === '*' ? everyItem : Number(index));
+    }
   }
   return steps;
 }
 
-/** A plain value as text: strings as they are, numbers and booleans as JSON writes them. */
+/**
+ * A plain value as text: strings as they are, numbers and booleans as JSON writes them. Integers
+ * that a JavaScript number cannot hold are left out: rounded, two of them could become one.
+ */
 export function plainText(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return undefined;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return undefined;
 }
 
-const kinds = ['h', 'q', 'json', 'form', 'fj', 'sig', 'jwt', 'cfg'] as const;
+const kinds = ['h', 'q', 'json', 'form', 'fj', 'fx', 'xml', 'other', 'sig', 'jwt', 'cfg'] as const;
 
 /** The kinds of references, for messages that say what is possible. */
 export const referenceKinds: readonly string[] = kinds;
@@ -59,6 +80,21 @@ export function splitReference(
   const kind = kinds.find((known) => known === reference.slice(0, colon));
   const name = reference.slice(colon + 1);
   return kind === undefined || name === '' ? undefined : { kind, name };
+}
+
+// `path` inside the form field `json`, or `field/path`.
+function fieldAndPath(name: string): readonly [string, string] {
+  const slash = name.indexOf('/');
+  return slash < 0 ? ['json', name] : [name.slice(0, slash), name.slice(slash + 1)];
+}
+
+function onlyValue(values: readonly string[]): string | undefined {
+  return values.every((value) => value === values[0]) ? values[0] : undefined;
+}
+
+// Some senders name the kind of event by the only field that is not always there.
+function otherField(value: unknown, known: readonly string[]): string | undefined {
+  return isRecord(value) ? Object.keys(value).find((name) => !known.includes(name)) : undefined;
 }
 
 /**
@@ -93,8 +129,19 @@ export function compileReference(reference: string, settings: Settings, proof: b
       return (view) => plainText(valueAtPath(view.json()?.value, path));
     }
     case 'fj': {
-      const path = parsePath(name);
-      return (view) => plainText(valueAtPath(view.formJson('json'), path));
+      const [field, path] = fieldAndPath(name);
+      const steps = parsePath(path);
+      return (view) => plainText(valueAtPath(view.formJson(field), steps));
+    }
+    case 'fx': {
+      const [field, element] = fieldAndPath(name);
+      return (view) => view.formXml(field, element);
+    }
+    case 'xml':
+      return (view) => onlyValue(view.xml(name));
+    case 'other': {
+      const known = name.split(',');
+      return (view) => otherField(view.json()?.value, known);
     }
     case 'jwt':
     default: {

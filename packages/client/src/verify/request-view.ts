@@ -1,4 +1,4 @@
-import { fromStrictUtf8, fromUtf8 } from './bytes.ts';
+import { decodeSecretBase64, fromStrictUtf8, fromUtf8 } from './bytes.ts';
 import { refuse } from './reasons.ts';
 
 /** A request as the interpreter sees it: raw bytes, and parsed forms made at most once. */
@@ -15,8 +15,9 @@ export class RequestView {
   #json: { value: unknown } | undefined | false;
   #form: URLSearchParams | undefined;
   #query: URLSearchParams | undefined;
-  #formJson: { value: unknown } | undefined;
+  readonly #formJson = new Map<string, { value: unknown }>();
   #xml: string | undefined;
+  #formXml: string | undefined;
 
   constructor(method: string, url: string, rawHeaders: readonly string[], body: Uint8Array, nowMs: number) {
     this.method = method;
@@ -72,7 +73,7 @@ export class RequestView {
   /** The body as JSON; undefined when it is not JSON. Parsed at most once. */
   json(): { readonly value: unknown } | undefined {
     if (this.#json === undefined) {
-      const text = fromStrictUtf8(this.body);
+      const text = mayBeJson(this.body[0]) ? fromStrictUtf8(this.body) : undefined;
       this.#json = (text !== undefined && parseJson(text)) || false;
     }
     return this.#json === false ? undefined : this.#json;
@@ -86,12 +87,18 @@ export class RequestView {
 
   /** The JSON inside a form field (URL-encoded or multipart). */
   formJson(field: string): unknown {
-    this.#formJson ??= parseJson(this.formText(field) ?? '') ?? { value: undefined };
-    return this.#formJson.value;
+    let parsed = this.#formJson.get(field);
+    if (parsed === undefined) {
+      parsed = parseJson(this.formText(field) ?? '') ?? { value: undefined };
+      this.#formJson.set(field, parsed);
+    }
+    return parsed.value;
   }
 
   /** A field of a URL-encoded or multipart form. */
   formText(field: string): string | undefined {
+    // What was read as JSON is no form: looking for fields in it would parse every body twice.
+    if (this.parsedJson !== undefined) return undefined;
     const type = this.firstHeader('content-type') ?? '';
     const boundary = /^multipart\/form-data;.*?boundary="?([^";]+)"?/i.exec(type)?.[1];
     if (boundary === undefined) return this.form().get(field) ?? undefined;
@@ -118,12 +125,29 @@ export class RequestView {
   /** The texts of all XML elements with this local name. */
   xml(element: string): string[] {
     this.#xml ??= fromUtf8(this.body);
-    const pattern = new RegExp(
-      `<(?:[\\w.-]+:)?${element}(?:\\s[^>]*)?>([^<]*)</(?:[\\w.-]+:)?${element}>`,
-      'g',
-    );
-    return [...this.#xml.matchAll(pattern)].map((match) => (match[1] ?? '').trim());
+    return xmlTexts(this.#xml, element);
   }
+
+  /** The text of an XML element inside a base64 form field. */
+  formXml(field: string, element: string): string | undefined {
+    const bytes = decodeSecretBase64((this.form().get(field) ?? '').replaceAll(/\s/g, ''));
+    this.#formXml ??= fromUtf8(bytes ?? new Uint8Array());
+    return xmlTexts(this.#formXml, element)[0];
+  }
+}
+
+function xmlTexts(xml: string, element: string): string[] {
+  const tag = `(?:[\\w.-]+:)?${element}`;
+  const pattern = new RegExp(
+    `<${tag}(?:\\s[^<>]*)?>(?:<!\\[CDATA\\[([^\\]<>]*)\\]\\]>|([^<]*))</${tag}>`,
+    'g',
+  );
+  return [...xml.matchAll(pattern)].map(([, cdata, text]) => (cdata ?? text ?? '').trim());
+}
+
+// Forms and XML are told apart by their first byte, which is cheaper than a parser's exception.
+function mayBeJson(first: number | undefined): boolean {
+  return first !== undefined && (first <= 0x39 || first === 0x5b || first === 0x7b);
 }
 
 function parseJson(text: string): { value: unknown } | undefined {

@@ -3,8 +3,10 @@
  * reads it, whether it comes from the table of providers or from a user's own configuration.
  *
  * References name a value of the request: `h:NAME` header, `q:NAME` query parameter, `json:PATH`
- * field of the JSON body, `form:NAME` form field, `fj:PATH` field of the JSON inside the form field
- * `json`, `sig:FIELD` labelled part of the signature header, `jwt:CLAIM` verified claim,
+ * field of the JSON body (`a.b[0].c`; `a[*].b` is the value that all items share), `form:NAME` form
+ * field, `fj:PATH` field of the JSON inside the form field `json` (`fj:FIELD/PATH` inside another),
+ * `xml:ELEMENT` text of an XML element, `fx:FIELD/ELEMENT` the same inside a base64 form field,
+ * `other:A,B` name of the first JSON field that is not A or B, `sig:FIELD` labelled part of the signature header, `jwt:CLAIM` verified claim,
  * `cfg:KEY` setting of the source.
  */
 export type Reference = string;

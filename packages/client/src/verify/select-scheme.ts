@@ -1,5 +1,5 @@
 import type { Provider } from './provider.ts';
-import { findProvider, genericProviders } from './provider-table.ts';
+import { findProvider, genericProviders, providerId } from './provider-table.ts';
 import { VerifierSettingsError } from './reasons.ts';
 import type { Settings } from './reference.ts';
 import type { Scheme } from './scheme.ts';
@@ -8,6 +8,8 @@ import { validateScheme } from './validate-scheme.ts';
 /** The provider's entry (undefined for a generic one) and the scheme to use. */
 export interface Selection {
   readonly provider: Provider | undefined;
+  /** The provider's id, aliases resolved. */
+  readonly id: string;
   readonly scheme: Scheme;
 }
 
@@ -26,7 +28,7 @@ export function selectScheme(id: string, verification: unknown, settings: Settin
       `provider "${id}" is not known: use an id of the provider table, or one of ${genericProviders.join(', ')}`,
     );
   }
-  if (verification !== undefined) return { provider, scheme: customScheme(verification) };
+  if (verification !== undefined) return { provider, id: providerId(id), scheme: customScheme(verification) };
   const scheme = provider === undefined ? genericScheme(id, settings) : provider.scheme;
   if (scheme === undefined) {
     throw new VerifierSettingsError(
@@ -34,7 +36,7 @@ export function selectScheme(id: string, verification: unknown, settings: Settin
       `set verification: ${id === 'hmac' ? 'it says where the signature is and what is signed' : `how ${id} signs is not known`}`,
     );
   }
-  return { provider, scheme };
+  return { provider, id: providerId(id), scheme };
 }
 
 function customScheme(verification: unknown): Scheme {

@@ -1,4 +1,5 @@
 import type { FetchLike } from './key-fetch.ts';
+import { compileIdentity } from './event-identity.ts';
 import { createKeyFetch } from './key-fetch.ts';
 import { prepareScheme } from './prepare-scheme.ts';
 import type { Credentials } from './prepared-scheme.ts';
@@ -39,6 +40,8 @@ export interface WebhookEvent {
   readonly type?: string;
   readonly key?: string;
   readonly time?: Date;
+  /** The provider gives no id: compare bodies, within minutes only. */
+  readonly dedupe?: 'body';
 }
 
 /** Verified, or not and why. */
@@ -63,8 +66,9 @@ export interface Verifier {
  * @throws VerifierSettingsError when the options cannot work, such as no secret.
  */
 export function createVerifier(options: VerifyOptions): Verifier {
-  const { scheme } = selectScheme(options.provider, options.verification, options.config);
+  const { scheme, provider, id } = selectScheme(options.provider, options.verification, options.config);
   const prepared = prepareScheme(scheme, options);
+  const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
   return {
     async verify(request, now = new Date()) {
@@ -72,7 +76,9 @@ export function createVerifier(options: VerifyOptions): Verifier {
       const view = new RequestView(method, url, flatHeaders(request.headers), body, now.getTime());
       try {
         const proof = await runWithWebCrypto(prepared.check(view), fetchKey);
-        return { ok: true, event: {}, ...proof };
+        const { timeMs, ...event } = readIdentity(view);
+        const timed = timeMs === undefined ? event : { ...event, time: new Date(timeMs) };
+        return { ok: true, event: timed, ...proof };
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         return { ok: false, reason: error.reason, code: refusalCode(error.reason, prepared.sharedToken) };

@@ -1,24 +1,23 @@
 import type { ProviderTable } from '../provider.ts';
-import { bodyMac, shownToken, standardWebhooks } from '../scheme-shapes.ts';
+import { bodyMac, standardWebhooks } from '../scheme-shapes.ts';
 
 /** Models and the tools around them. */
 export const aiProviders: ProviderTable = {
-  anthropic: { evidence: 'sdk', scheme: standardWebhooks('webhook') },
-  assemblyai: {
-    evidence: 'secondary',
-    scheme: { kind: 'token', from: 'header', headerConfig: 'headerName' },
-  },
-  cursor: { evidence: 'secondary', scheme: bodyMac('x-webhook-signature', { prefix: 'sha256=' }) },
-  deepgram: { evidence: 'secondary', scheme: shownToken('h:dg-token') },
-  elevenlabs: {
+  anthropic: {
     evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'elevenlabs-signature', list: ',', kv: '=', pick: 'v0', enc: 'hex' },
-      ts: { from: 'sig:t', unit: 's', past: 1800, future: 300 },
-      content: '{ts}.{body}',
-    },
+    scheme: standardWebhooks('webhook'),
+    type: ['{json:data.type}', '{json:type}'],
+    id: ['{h:webhook-id}', '{json:id}'],
+    key: ['{json:data.id}'],
+    time: ['iso json:created_at'],
+  },
+  cursor: {
+    evidence: 'secondary',
+    scheme: bodyMac('x-webhook-signature', { prefix: 'sha256=' }),
+    type: ['{json:event}'],
+    id: ['{h:x-webhook-id}'],
+    key: ['{json:id}'],
+    time: ['iso json:timestamp'],
   },
   fal: {
     evidence: 'secondary',
@@ -30,33 +29,31 @@ export const aiProviders: ProviderTable = {
       ts: { from: 'h:x-fal-webhook-timestamp', unit: 's', past: 300, future: 300 },
       content: '{h:x-fal-webhook-request-id}\n{h:x-fal-webhook-user-id}\n{ts}\n{body|sha256hex}',
     },
+    type: ['{json:status}'],
+    id: ['{h:x-fal-webhook-request-id}'],
+    key: ['{json:request_id}'],
   },
-  firecrawl: { evidence: 'secondary', scheme: bodyMac('x-firecrawl-signature', { prefix: 'sha256=' }) },
-  livekit: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'jwt',
-      token: 'h:authorization',
-      algs: ['HS256'],
-      key: { from: 'secret' },
-      issuerConfig: 'apiKey',
-      bodyHash: { claim: 'sha256', enc: 'base64' },
-    },
+  firecrawl: {
+    evidence: 'secondary',
+    scheme: bodyMac('x-firecrawl-signature', { prefix: 'sha256=' }),
+    type: ['{json:type}'],
+    id: ['{json:webhookId}'],
+    key: ['{json:id}'],
   },
   openai: {
     evidence: 'sdk',
     scheme: standardWebhooks('webhook', { key: { decode: 'base64-if-prefixed', strip: ['whsec_'] } }),
+    type: ['{json:type}'],
+    id: ['{h:webhook-id}', '{json:id}'],
+    key: ['{json:data.id}', '{json:data.call_id}'],
+    time: ['s json:created_at'],
   },
-  replicate: { evidence: 'sdk', scheme: standardWebhooks('webhook', { past: null, future: null }) },
-  retell: {
+  replicate: {
     evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'x-retell-signature', list: ',', kv: '=', pick: 'd', enc: 'hex' },
-      ts: { from: 'sig:v', unit: 'ms', past: 300, future: 300 },
-      content: '{body}{ts}',
-    },
+    scheme: standardWebhooks('webhook', { past: null, future: null }),
+    type: ['{json:status}'],
+    id: ['{h:webhook-id}'],
+    key: ['{json:id}'],
+    time: ['iso json:completed_at', 'iso json:created_at'],
   },
-  vapi_secret: { evidence: 'docs', scheme: shownToken('h:x-vapi-secret') },
 };

@@ -1,40 +1,32 @@
 import type { ProviderTable } from '../provider.ts';
 import { bodyMac, shownToken } from '../scheme-shapes.ts';
 
-/** Shops, sales and marketing. */
+/** Shops and marketplaces. */
 export const commerceProviders: ProviderTable = {
-  attio: { evidence: 'secondary', scheme: bodyMac('attio-signature') },
-  close: {
-    evidence: 'secondary',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      key: { decode: 'hex' },
-      sig: { header: 'close-sig-hash', enc: 'hex' },
-      ts: { from: 'h:close-sig-timestamp', unit: 's', past: 300, future: 300 },
-      content: '{ts}{body}',
-    },
-  },
-  customerio: {
-    evidence: 'secondary',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'x-cio-signature', enc: 'hex' },
-      ts: { from: 'h:x-cio-timestamp', unit: 's', past: 300, future: 300 },
-      content: 'v0:{ts}:{body}',
-    },
-  },
   easypost: {
     evidence: 'sdk',
     scheme: bodyMac('x-hmac-signature', { prefix: 'hmac-sha256-hex=', key: { normalize: 'NFKD' } }),
+    type: ['{json:description}'],
+    id: ['{json:id}'],
+    key: ['{json:result.id}'],
+    time: ['iso json:created_at'],
   },
-  ebay: { evidence: 'secondary', scheme: { kind: 'custom', fn: 'ebay', covers: 'body' } },
+  ebay: {
+    evidence: 'secondary',
+    scheme: { kind: 'custom', fn: 'ebay', covers: 'body' },
+    type: ['{json:metadata.topic}'],
+    id: ['{json:notification.notificationId}'],
+    key: ['{json:notification.data.userId}'],
+    time: ['iso json:notification.eventDate'],
+  },
   fitbit: {
     evidence: 'secondary',
     scheme: bodyMac('x-fitbit-signature', { enc: 'base64', alg: 'hmac-sha1', key: { suffix: '&' } }),
+    type: ['{json:[*].collectionType}', 'batch'],
+    key: ['{json:[*].ownerId}'],
   },
   hubspot_v1: {
+    brand: 'hubspot',
     evidence: 'sdk',
     scheme: {
       kind: 'digest',
@@ -42,8 +34,13 @@ export const commerceProviders: ProviderTable = {
       sig: { header: 'x-hubspot-signature', enc: 'hex' },
       content: '{secret}{body}',
     },
+    type: ['{json:[*].subscriptionType}', 'batch'],
+    id: ['{json:[*].eventId}.{json:[*].subscriptionType}.{json:[*].objectId}'],
+    key: ['{json:[*].objectId}', '{json:objectId}', '{json:vid}'],
+    time: ['ms json:[*].occurredAt'],
   },
   hubspot_v2: {
+    brand: 'hubspot',
     evidence: 'sdk',
     scheme: {
       kind: 'digest',
@@ -51,8 +48,13 @@ export const commerceProviders: ProviderTable = {
       sig: { header: 'x-hubspot-signature', enc: 'hex' },
       content: '{secret}{method}{url}{body}',
     },
+    type: ['{json:[*].subscriptionType}', '{json:subscriptionType}'],
+    id: ['{json:[*].eventId}.{json:[*].subscriptionType}.{json:[*].objectId}'],
+    key: ['{json:[*].objectId}', '{json:objectId}', '{json:vid}'],
+    time: ['ms json:[*].occurredAt'],
   },
   hubspot_v3: {
+    brand: 'hubspot',
     evidence: 'sdk',
     scheme: {
       kind: 'mac',
@@ -61,15 +63,66 @@ export const commerceProviders: ProviderTable = {
       ts: { from: 'h:x-hubspot-request-timestamp', unit: 'ms', past: 300, future: 300 },
       content: '{method}{url}{body}{ts}',
     },
+    type: ['{json:[*].subscriptionType}', 'batch'],
+    id: ['{json:[*].eventId}.{json:[*].subscriptionType}.{json:[*].objectId}'],
+    key: ['{json:[*].objectId}', '{json:objectId}', '{json:vid}'],
+    time: ['ms json:[*].occurredAt'],
   },
-  patreon: { evidence: 'secondary', scheme: bodyMac('x-patreon-signature', { alg: 'hmac-md5' }) },
-  pipedrive: { evidence: 'secondary', scheme: shownToken('basic') },
-  salesforce_om: { evidence: 'recall', scheme: shownToken('xml:OrganizationId') },
-  segment: { evidence: 'secondary', scheme: bodyMac('x-signature', { alg: 'hmac-sha1' }) },
-  sfmc_ens: { evidence: 'secondary', scheme: bodyMac('x-sfmc-ens-signature', { enc: 'base64' }) },
-  shopify: { evidence: 'sdk', scheme: bodyMac('x-shopify-hmac-sha256', { enc: 'base64' }) },
-  shopify_events: { evidence: 'sdk', scheme: bodyMac('shopify-hmac-sha256', { enc: 'base64' }) },
-  strava: { evidence: 'secondary' },
-  woocommerce: { evidence: 'docs', scheme: bodyMac('x-wc-webhook-signature', { enc: 'base64' }) },
-  xero: { evidence: 'secondary', scheme: bodyMac('x-xero-signature', { enc: 'base64' }) },
+  patreon: {
+    evidence: 'secondary',
+    scheme: bodyMac('x-patreon-signature', { alg: 'hmac-md5' }),
+    type: ['{h:x-patreon-event}'],
+    key: ['{json:data.id}'],
+  },
+  salesforce_om: {
+    brand: 'salesforce',
+    evidence: 'recall',
+    scheme: shownToken('xml:OrganizationId'),
+    type: ['outbound_message'],
+    key: ['{xml:OrganizationId}'],
+  },
+  shopify: {
+    evidence: 'sdk',
+    scheme: bodyMac('x-shopify-hmac-sha256', { enc: 'base64' }),
+    type: ['{h:x-shopify-topic}'],
+    id: ['{h:x-shopify-webhook-id}', '{h:x-shopify-event-id}.{h:x-shopify-topic}'],
+    key: [
+      '{h:x-shopify-shop-domain}#{json:admin_graphql_api_id}',
+      '{h:x-shopify-shop-domain}#{json:id}',
+      '{h:x-shopify-shop-domain}',
+    ],
+    time: ['iso h:x-shopify-triggered-at'],
+  },
+  shopify_events: {
+    brand: 'shopify',
+    evidence: 'sdk',
+    scheme: bodyMac('shopify-hmac-sha256', { enc: 'base64' }),
+    type: ['{h:shopify-topic}.{h:shopify-action}', '{h:shopify-topic}'],
+    id: ['{h:shopify-webhook-id}', '{h:shopify-event-id}.{h:shopify-topic}'],
+    key: ['{h:shopify-shop-domain}#{json:resource.id}', '{h:shopify-shop-domain}'],
+    time: ['iso h:shopify-triggered-at'],
+  },
+  strava: {
+    evidence: 'secondary',
+    type: ['{json:object_type}.{json:aspect_type}'],
+    id: ['{json:subscription_id}.{json:object_type}.{json:object_id}.{json:aspect_type}.{json:event_time}'],
+    key: ['{json:owner_id}'],
+    time: ['s json:event_time'],
+  },
+  woocommerce: {
+    evidence: 'docs',
+    scheme: bodyMac('x-wc-webhook-signature', { enc: 'base64' }),
+    type: ['{h:x-wc-webhook-topic}'],
+    id: ['{h:x-wc-webhook-delivery-id}'],
+    key: ['{h:x-wc-webhook-resource}#{json:id}', '{json:id}'],
+    time: ['iso json:date_modified_gmt'],
+  },
+  xero: {
+    evidence: 'secondary',
+    scheme: bodyMac('x-xero-signature', { enc: 'base64' }),
+    type: ['{json:events[*].eventCategory}.{json:events[*].eventType}', 'batch'],
+    id: ['{json:events[*].resourceId}.{json:events[*].eventType}.{json:events[*].eventDateUtc}'],
+    key: ['{json:events[*].resourceId}'],
+    time: ['iso json:events[*].eventDateUtc'],
+  },
 };
