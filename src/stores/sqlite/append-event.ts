@@ -1,0 +1,66 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Appended } from '../../ports/event-log.ts';
+import { type AppendRows, EVENT_COLUMNS, number, text, type Values } from './rows.ts';
+import type { Sequence } from './sequence.ts';
+
+/** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
+export class AppendEvent {
+  readonly #takeKey: StatementSync;
+  readonly #holder: StatementSync;
+  readonly #insertEvent: StatementSync;
+  readonly #insertDelivery: StatementSync;
+  readonly #sequence: Sequence;
+
+  constructor(db: DatabaseSync, sequence: Sequence) {
+    this.#sequence = sequence;
+    // An expired key is taken over in place; a live one changes no row.
+    this.#takeKey = db.prepare(`
+      INSERT INTO dedupe (scope, key, event_id, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (scope, key) DO UPDATE
+        SET event_id = excluded.event_id, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
+        WHERE dedupe.expires_at <= ?`);
+    this.#holder = db.prepare('SELECT event_id, fingerprint FROM dedupe WHERE scope = ? AND key = ?');
+    this.#insertEvent = db.prepare(`
+      INSERT INTO events (${EVENT_COLUMNS}, seq)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#insertDelivery = db.prepare(`
+      INSERT INTO deliveries (
+        id, subscription_id, destination_id, state, attempts, due_at, lease_until, lease_token, reason,
+        seq, tenant, event_seq, created_at, updated_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  }
+
+  append(rows: AppendRows): Appended {
+    const { id, tenant, receivedAt } = rows;
+    if (rows.dedupe !== null) {
+      const taken = this.#takeKey.run(...rows.dedupe, receivedAt);
+      if (taken.changes === 0) return this.#duplicateOf(rows.dedupe);
+    }
+    const seq = this.#sequence.next(receivedAt);
+    this.#insertEvent.run(...rows.event, seq);
+    for (const delivery of rows.deliveries) {
+      const deliverySeq = this.#sequence.next(receivedAt);
+      this.#insertDelivery.run(...delivery, deliverySeq, tenant, seq, receivedAt, receivedAt);
+    }
+    return { eventId: id, duplicate: false, conflict: false, seq };
+  }
+
+  #duplicateOf(dedupe: Values): Appended {
+    const [scope, key, , fingerprint] = dedupe;
+    const holder = this.#holder.get(scope ?? null, key ?? null);
+    if (holder === undefined) throw new Error('a de-duplication key is held but has no holder');
+    return {
+      eventId: text(holder, 'event_id'),
+      duplicate: true,
+      conflict: text(holder, 'fingerprint') !== fingerprint,
+      seq: 0,
+    };
+  }
+}
+
+/** The place of an event that is in the log already; throws when it is not. */
+export function eventSeq(db: DatabaseSync, eventId: string): number {
+  const row = db.prepare('SELECT seq FROM events WHERE id = ?').get(eventId);
+  if (row === undefined) throw new Error(`event ${eventId} is not in the log`);
+  return number(row, 'seq');
+}

@@ -1,0 +1,122 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
+import type { EventLog } from '../../ports/event-log.ts';
+import type { Queries, ReplayQueries } from '../../ports/queries.ts';
+import type { ReplayStore, SettingsStore, Store, Upkeep } from '../../ports/store.ts';
+import { FileLock } from './lock.ts';
+import type { ReadOperations } from './read-operations.ts';
+import { appendRows } from './rows.ts';
+import { StoreThread } from './store-thread.ts';
+import type { WriteOperations } from './write-operations.ts';
+
+type Writer = StoreThread<WriteOperations>;
+type Reader = StoreThread<ReadOperations>;
+
+export interface SqliteStoreOptions {
+  /** The database file; its folder is made when absent. */
+  readonly path: string;
+  /** Upper bound of the file in bytes; 0 or absent = none. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Opens the embedded store: one file, one thread that writes and one that answers questions.
+ *
+ * Rejects when another process has it open, when it was made by a newer Ringback, or when the folder
+ * cannot be written.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  const lock = FileLock.acquire(options.path);
+  const connection = { path: options.path, maxBytes: options.maxBytes ?? 0 };
+  try {
+    const writer: Writer = await StoreThread.start<WriteOperations>('writer-thread', connection);
+    const reader: Reader = await StoreThread.start<ReadOperations>('reader-thread', connection);
+    return assemble(writer, reader, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function assemble(writer: Writer, reader: Reader, lock: FileLock): Store {
+  return {
+    log: eventLog(writer),
+    queries: queries(reader),
+    settings: settings(writer, reader),
+    replays: replays(writer),
+    upkeep: upkeep(writer, reader),
+    check: () => writer.call('probe', null),
+    close: async () => {
+      await reader.close();
+      await writer.close();
+      lock.release();
+    },
+  };
+}
+
+function eventLog(writer: Writer): EventLog {
+  return {
+    append: (request) => writer.call('append', appendRows(request)),
+    appendAll: (requests) =>
+      writer.call(
+        'appendAll',
+        requests.map((request) => appendRows(request)),
+      ),
+    claimDue: (request) => writer.call('claimDue', request),
+    settle: (settlement) => writer.call('settle', settlement),
+    pendingLanes: () => writer.call('pendingLanes', null),
+    endPending: (request) => writer.call('endPending', request),
+    bringForward: (deliveryId, atMs) => writer.call('bringForward', { deliveryId, atMs }),
+  };
+}
+
+function queries(reader: Reader): Queries & ReplayQueries {
+  return {
+    events: (filter, page) => reader.call('events', { filter, page }),
+    event: (id) => reader.call('event', id),
+    eventsAfter: (seq, filter, limit) => reader.call('eventsAfter', { seq, filter, limit }),
+    lastSeq: () => reader.call('lastSeq', null),
+    deliveries: (filter, page) => reader.call('deliveries', { filter, page }),
+    delivery: (id) => reader.call('delivery', id),
+    attempts: (deliveryId) => reader.call('attempts', deliveryId),
+    rejections: (filter, page) => reader.call('rejections', { filter, page }),
+    rejection: (id) => reader.call('rejection', id),
+    dedupeHolder: (scope, key) => reader.call('dedupeHolder', { scope, key }),
+    backlogs: () => reader.call('backlogs', null),
+    replays: (tenant, page) => reader.call('replays', { tenant, page }),
+    replay: (id) => reader.call('replay', id),
+    runningReplays: () => reader.call('runningReplays', null),
+    countReplay: (filter, over, tenant) => reader.call('countReplay', { filter, over, tenant }),
+    replayCandidates: (replay, limit) => reader.call('replayCandidates', { replay, limit }),
+  };
+}
+
+function settings(writer: Writer, reader: Reader): SettingsStore {
+  return {
+    load: () => reader.call('loadSettings', null),
+    put: (kind, setting, by) => writer.call('putSetting', { kind, setting, by }),
+    remove: (kind, id, by) => writer.call('removeSetting', { kind, id, by }),
+    asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
+      reader.call('settingsAsOf', { kind, version }) as Promise<SettingKinds[Kind][]>,
+    changes: (filter, page) => reader.call('settingChanges', { filter, page }),
+  };
+}
+
+function replays(writer: Writer): ReplayStore {
+  return {
+    create: (replay) => writer.call('createReplay', replay),
+    advance: (step) => writer.call('advanceReplay', step),
+    cancel: (replayId, atMs) => writer.call('cancelReplay', { replayId, atMs }),
+  };
+}
+
+function upkeep(writer: Writer, reader: Reader): Upkeep {
+  return {
+    recordRejections: (rejections, bounds) => writer.call('recordRejections', { rejections, bounds }),
+    pruneEvents: (receivedBefore, limit) => writer.call('pruneEvents', { receivedBefore, limit }),
+    pruneDedupe: (nowMs, limit) => writer.call('pruneDedupe', { nowMs, limit }),
+    sizeBytes: () => reader.call('sizeBytes', null),
+  };
+}

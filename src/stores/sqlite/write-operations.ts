@@ -1,0 +1,53 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
+import type { Appended, ClaimRequest, ClaimResult, EndRequest, Settlement } from '../../ports/event-log.ts';
+import type { Rejection, Replay } from '../../domain/records.ts';
+import type { ChangeAuthor, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
+import { AppendEvent } from './append-event.ts';
+import { ClaimDue } from './claim-due.ts';
+import { bringForward, endPending, pendingLanes } from './end-pending.ts';
+import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
+import type { AppendRows } from './rows.ts';
+import { Sequence } from './sequence.ts';
+import { putSetting, removeSetting } from './settings.ts';
+import { Settle } from './settle.ts';
+import { pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
+
+/**
+ * What the writer thread can do, by name. Each runs inside the transaction of its group; a throw undoes
+ * the whole group, whose members are then tried one by one.
+ */
+export function writeOperations(db: DatabaseSync) {
+  const sequence = new Sequence(db);
+  const appendEvent = new AppendEvent(db, sequence);
+  const claimDue = new ClaimDue(db);
+  const settle = new Settle(db);
+  const rejections = new RejectionRing(db);
+  return {
+    append: (rows: AppendRows): Appended => appendEvent.append(rows),
+    appendAll: (all: readonly AppendRows[]): Appended[] => all.map((rows) => appendEvent.append(rows)),
+    claimDue: (request: ClaimRequest): ClaimResult => claimDue.claim(request),
+    settle: (settlement: Settlement) => settle.settle(settlement),
+    pendingLanes: () => pendingLanes(db),
+    endPending: (request: EndRequest) => endPending(db, request),
+    bringForward: (request: { deliveryId: string; atMs: number }) =>
+      bringForward(db, request.deliveryId, request.atMs),
+    putSetting: (request: { kind: SettingKind; setting: SettingKinds[SettingKind]; by: ChangeAuthor }) =>
+      putSetting(db, request.kind, request.setting, request.by),
+    removeSetting: (request: { kind: SettingKind; id: string; by: ChangeAuthor }) =>
+      removeSetting(db, request.kind, request.id, request.by),
+    createReplay: (replay: Replay): void => createReplay(db, sequence, replay),
+    advanceReplay: (step: ReplayAdvance) => advanceReplay(db, sequence, step),
+    cancelReplay: (request: { replayId: string; atMs: number }) =>
+      cancelReplay(db, request.replayId, request.atMs),
+    recordRejections: (request: { rejections: readonly Rejection[]; bounds: RejectionBounds }): void =>
+      rejections.record(request.rejections, request.bounds),
+    pruneEvents: (request: { receivedBefore: number; limit: number }) =>
+      pruneEvents(db, request.receivedBefore, request.limit),
+    pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
+    /** Proves that a commit can be made: it writes a page. */
+    probe: (): void => db.exec('UPDATE probe SET at = at + 1'),
+  };
+}
+
+export type WriteOperations = ReturnType<typeof writeOperations>;

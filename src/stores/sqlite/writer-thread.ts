@@ -1,0 +1,56 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import { type ConnectionOptions, openWriter } from './connection.ts';
+import { migrate } from './migrate.ts';
+import { type Answer, type Call, type Request, toWire } from './thread-messages.ts';
+import { writeOperations } from './write-operations.ts';
+
+/** The thread that owns the one writing connection: a commit's wait for the disk blocks nobody else. */
+const db = openWriter(workerData as ConnectionOptions);
+migrate(db);
+// Whoever opens the file holds its lock, so every lease in it belongs to a process that is gone:
+// waiting for them to run out would only delay what they owe.
+db.exec(`UPDATE deliveries SET lease_until = 0 WHERE state = 'leased'`);
+const operations = new Map(
+  Object.entries(writeOperations(db) as unknown as Record<string, (argument: unknown) => unknown>),
+);
+
+parentPort?.on('message', (request: Request | 'close') => {
+  if (request === 'close') {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    db.close();
+    parentPort?.close();
+    return;
+  }
+  parentPort?.postMessage(runGroup(db, request.calls));
+});
+parentPort?.postMessage('ready');
+
+/** All calls in one transaction; when that fails each in its own, so that one cannot fail the others. */
+function runGroup(database: DatabaseSync, calls: readonly Call[]): Answer[] {
+  try {
+    return inTransaction(database, calls);
+  } catch (error) {
+    if (calls.length === 1) return [{ ok: false, error: toWire(error) }];
+    return calls.flatMap((call) => runGroup(database, [call]));
+  }
+}
+
+function inTransaction(database: DatabaseSync, calls: readonly Call[]): Answer[] {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const answers = calls.map((call): Answer => ({ ok: true, value: run(call) }));
+    database.exec('COMMIT');
+    return answers;
+  } catch (error) {
+    // SQLite has rolled back by itself after some errors (a full disk), and then refuses to again.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function run(call: Call): unknown {
+  const operation = operations.get(call.operation);
+  if (operation === undefined) throw new Error(`the writer knows no operation ${call.operation}`);
+  return operation(call.argument);
+}
