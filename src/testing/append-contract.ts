@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { AppendRequest } from '../ports/event-log.ts';
-import type { Store } from '../ports/store.ts';
 import {
   buildAppend,
   buildClaim,
@@ -12,13 +10,14 @@ import {
   pendingAt,
   START_MS,
 } from './builders.ts';
-import { allOf, appendEach, deliveryOf, expectSameEvent, FIRST_PAGE, idsOf } from './store-assertions.ts';
+import { allOf, appendEach, deliveryOf, expectSameEvent, idsOf } from './store-assertions.ts';
 import type { StoreHarness } from './store-harness.ts';
 
 /** What `append` promises about events, initial states and failures. */
 export function describeAppendContract(harness: StoreHarness): void {
   describe('append', () => {
     describeReadingBack(harness);
+    describeKeeping(harness);
     describeInitialStates(harness);
     describeFailures(harness);
   });
@@ -82,7 +81,9 @@ function describeReadingBack(harness: StoreHarness): void {
     expectSameEvent(await store.queries.event(full.id), full);
     expectSameEvent(await store.queries.event(bare.id), bare);
   });
+}
 
+function describeKeeping(harness: StoreHarness): void {
   it('keeps the bytes as they were, whatever the caller does with its buffer afterwards', async () => {
     const store = await harness.open();
     const body = Uint8Array.of(1, 2, 3);

@@ -74,11 +74,13 @@ export function buildAppend(overrides: Partial<AppendRequest> = {}): AppendReque
   return { event: buildEvent(), dedupe: null, deliveries: [], ...overrides };
 }
 
+/** An append of an event that owes one delivery, with that one's id at hand. */
+export interface OwedAppend extends AppendRequest {
+  readonly deliveryId: string;
+}
+
 /** An append of an event with these fields that owes one delivery with those. */
-export function buildOwed(
-  event: Partial<Event> = {},
-  delivery: Partial<NewDelivery> = {},
-): AppendRequest & { readonly deliveryId: string } {
+export function buildOwed(event: Partial<Event> = {}, delivery: Partial<NewDelivery> = {}): OwedAppend {
   const owed = buildNewDelivery(delivery);
   return { event: buildEvent(event), dedupe: null, deliveries: [owed], deliveryId: owed.id };
 }
@@ -148,7 +150,7 @@ export function buildRejection(overrides: Partial<Rejection> = {}): Rejection {
   };
 }
 
-/** A running replay over deliveries that has looked at nothing yet and ends at place 1,000,000. */
+/** A running replay over deliveries that has looked at nothing yet and has no end. */
 export function buildReplay(overrides: Partial<Replay> = {}): Replay {
   return {
     id: buildId('rpl'),
@@ -161,7 +163,7 @@ export function buildReplay(overrides: Partial<Replay> = {}): Replay {
     created: 0,
     over: 'deliveries',
     cursor: 0,
-    endSeq: 1_000_000,
+    endSeq: Number.MAX_SAFE_INTEGER,
     createdAt: START_MS,
     updatedAt: START_MS,
     principal: 'key_one',

@@ -19,6 +19,7 @@ export function describeClaimContract(harness: StoreHarness): void {
     describeOrder(harness);
     describeLimits(harness);
     describeAnswers(harness);
+    describeNextDueAt(harness);
     describeExclusiveness(harness);
   });
 }
@@ -115,16 +116,23 @@ function describeLimits(harness: StoreHarness): void {
     expect([1, 2]).toContain(leased.length);
   });
 
-  it('leases one body that is larger than maxBytes, so that it is not stuck', async () => {
-    const store = await harness.open();
-    await appendEach(
-      store,
-      buildOwed({ body: new Uint8Array(1_000) }),
-      buildOwed({ body: new Uint8Array(1_000) }),
-    );
+  it.each([10, 0])(
+    'leases one body that is larger than maxBytes of %i, so that it is not stuck',
+    async (maxBytes) => {
+      const store = await harness.open();
+      await appendEach(
+        store,
+        buildOwed({ body: new Uint8Array(1_000) }),
+        buildOwed({ body: new Uint8Array(1_000) }),
+      );
 
-    expect((await store.log.claimDue(buildClaim({ maxBytes: 10 }))).leased).toHaveLength(1);
-  });
+      expect((await store.log.claimDue(buildClaim({ maxBytes }))).leased).toHaveLength(1);
+    },
+  );
+}
+
+function owedAt(destinationId: string, dueAt: number): AppendRequest {
+  return buildOwed({}, { destinationId, initial: pendingAt(dueAt) });
 }
 
 function describeAnswers(harness: StoreHarness): void {
@@ -160,18 +168,18 @@ function describeAnswers(harness: StoreHarness): void {
     const { leased } = await store.log.claimDue(buildClaim());
     expect(leased.map((lease) => lease.event.id)).toEqual([append.event.id, append.event.id]);
   });
+}
 
+function describeNextDueAt(harness: StoreHarness): void {
   it('tells for each lane asked for when its next delivery is due', async () => {
     const store = await harness.open();
-    const owed = (destinationId: string, dueAt: number): AppendRequest =>
-      buildOwed({}, { destinationId, initial: pendingAt(dueAt) });
     await appendEach(
       store,
-      owed('dst_later', START_MS + 900),
-      owed('dst_later', START_MS + 500),
-      owed('dst_more', START_MS - 2),
-      owed('dst_more', START_MS - 1),
-      owed('dst_unasked', START_MS + 1),
+      owedAt('dst_later', START_MS + 900),
+      owedAt('dst_later', START_MS + 500),
+      owedAt('dst_more', START_MS - 2),
+      owedAt('dst_more', START_MS - 1),
+      owedAt('dst_unasked', START_MS + 1),
       buildOwed({}, { destinationId: 'dst_leased', initial: leasedBy('other') }),
     );
     const asked = ['dst_later', 'dst_more', 'dst_leased', 'dst_none'];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AppendRequest } from '../ports/event-log.ts';
 import type { Store } from '../ports/store.ts';
-import { buildAppend, buildDedupe, buildEvent, buildOwed, START_MS } from './builders.ts';
+import { buildAppend, buildDedupe, buildEvent, buildOwed, type OwedAppend, START_MS } from './builders.ts';
 import { allOf, appendEach, FIRST_PAGE, idsOf } from './store-assertions.ts';
 import type { StoreHarness } from './store-harness.ts';
 
@@ -72,6 +72,13 @@ function describeDuplicates(harness: StoreHarness): void {
   });
 }
 
+function keyedAt(receivedAt: number, windowMs: number): AppendRequest {
+  return buildAppend({
+    event: buildEvent({ receivedAt }),
+    dedupe: buildDedupe({ expiresAt: receivedAt + windowMs }),
+  });
+}
+
 function describeClaimsOnKeys(harness: StoreHarness): void {
   it('takes the same key in another scope, and another key in the same scope, as new', async () => {
     const store = await harness.open();
@@ -94,15 +101,10 @@ function describeClaimsOnKeys(harness: StoreHarness): void {
 
   it('takes a key as new once its claim has expired by the time of receipt', async () => {
     const store = await harness.open();
-    const append = (receivedAt: number, windowMs: number): AppendRequest =>
-      buildAppend({
-        event: buildEvent({ receivedAt }),
-        dedupe: buildDedupe({ expiresAt: receivedAt + windowMs }),
-      });
-    const first = append(START_MS, 1_000);
-    const before = append(START_MS + 999, 1_000);
-    const after = append(START_MS + 1_001, 5_000);
-    const repeat = append(START_MS + 6_000, 5_000);
+    const first = keyedAt(START_MS, 1_000);
+    const before = keyedAt(START_MS + 999, 1_000);
+    const after = keyedAt(START_MS + 1_001, 5_000);
+    const repeat = keyedAt(START_MS + 6_000, 5_000);
     await appendEach(store, first);
 
     expect(await store.log.append(before)).toMatchObject({ duplicate: true, eventId: first.event.id });
@@ -119,6 +121,10 @@ function describeClaimsOnKeys(harness: StoreHarness): void {
     expect(await store.queries.dedupeHolder('s', 'other')).toBeNull();
     expect(await store.queries.dedupeHolder('other', 'k')).toBeNull();
   });
+}
+
+function keyed(key: string): OwedAppend {
+  return { ...buildOwed(), dedupe: buildDedupe({ key }) };
 }
 
 function describeAppendAll(harness: StoreHarness): void {
@@ -140,10 +146,6 @@ function describeAppendAll(harness: StoreHarness): void {
 
   it('tells duplicates among the requests and of earlier ones, and writes the rest', async () => {
     const store = await harness.open();
-    const keyed = (key: string): AppendRequest & { deliveryId: string } => ({
-      ...buildOwed(),
-      dedupe: buildDedupe({ key }),
-    });
     const earlier = keyed('earlier');
     await appendEach(store, earlier);
     const requests = [keyed('new'), keyed('earlier'), keyed('new'), keyed('other')] as const;
@@ -169,10 +171,7 @@ function describeAppendAll(harness: StoreHarness): void {
   });
 }
 
-async function expectInLog(
-  store: Store,
-  requests: readonly (AppendRequest & { readonly deliveryId: string })[],
-): Promise<void> {
+async function expectInLog(store: Store, requests: readonly OwedAppend[]): Promise<void> {
   const events = await allOf((page) => store.queries.events({}, page));
   expect(idsOf(events).toReversed()).toEqual(requests.map(({ event }) => event.id));
   const deliveries = await allOf((page) => store.queries.deliveries({}, page));

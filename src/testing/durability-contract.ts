@@ -25,11 +25,7 @@ export function describeDurabilityContract(harness: StoreHarness): void {
     it.skip('keeps what it acknowledged for the next process (skipped: this store keeps nothing)');
     return;
   }
-  const durable: Required<StoreHarness> = {
-    open: () => harness.open(),
-    reopen: (store) => reopen.call(harness, store),
-    dispose: () => harness.dispose(),
-  };
+  const durable: Required<StoreHarness> = { ...harness, reopen };
   describe('a fresh process on the same data', () => {
     describeKeptLog(durable);
     describeKeptRecords(durable);
@@ -137,6 +133,16 @@ function describeKeptLog(harness: Required<StoreHarness>): void {
     expect(next.seq).toBeGreaterThan(lastSeq);
   });
 
+  it('gives no place in the log twice, also when all events are gone', async () => {
+    const store = await harness.open();
+    const [before] = await appendEach(store, buildAppend());
+    await store.upkeep.pruneEvents(START_MS + 1, 10);
+
+    const fresh = await harness.reopen(store);
+    const [after] = await appendEach(fresh, buildAppend());
+    expect(after?.seq).toBeGreaterThan(before?.seq ?? 0);
+  });
+
   it('finds deliveries in their states, with their attempts', async () => {
     const store = await harness.open();
     const waiting = buildOwed();
@@ -206,16 +212,23 @@ function describeRecovery(harness: Required<StoreHarness>): void {
     await appendEach(store, appended, claimed);
     await store.log.claimDue(buildClaim({ token: 'dead-process' }));
 
+    // A store that knows the other process to be dead need not wait for its leases to run out.
     const fresh = await harness.reopen(store);
-    const early = await fresh.log.claimDue(buildClaim({ nowMs: START_MS + 59_999, token: 'fresh' }));
-    expect(early).toMatchObject({ leased: [], abandoned: 0 });
-    const late = await fresh.log.claimDue(buildClaim({ nowMs: START_MS + 60_000, token: 'fresh' }));
-    expect(late.abandoned).toBe(2);
-    expect(idsOf(late.leased)).toEqual([appended.deliveryId, claimed.deliveryId]);
-    expect(late.leased.map((lease) => lease.attempt)).toEqual([2, 2]);
-    expect(await deliveryOf(fresh, claimed.deliveryId)).toMatchObject({ state: 'leased', attempts: 2 });
-    expect((await fresh.queries.attempts(claimed.deliveryId)).map((attempt) => attempt.outcome)).toEqual([
-      'abandoned',
-    ]);
+    const early = await fresh.log.claimDue(buildClaim({ nowMs: START_MS + 1, token: 'early' }));
+    const late = await fresh.log.claimDue(buildClaim({ nowMs: START_MS + 60_000, token: 'late' }));
+    const leased = [...early.leased, ...late.leased];
+    expect(idsOf(leased)).toEqual([appended.deliveryId, claimed.deliveryId]);
+    expect(leased.map((lease) => lease.attempt)).toEqual([2, 2]);
+    expect(early.abandoned + late.abandoned).toBe(2);
+    for (const { id, token } of leased) {
+      expect(await deliveryOf(fresh, id)).toMatchObject({ state: 'leased', attempts: 2 });
+      const attempts = await fresh.queries.attempts(id);
+      expect(attempts.map((attempt) => attempt.outcome)).toEqual(['abandoned']);
+      const settlement = { deliveryId: id, atMs: START_MS + 60_001, attempt: null, next: ENDED };
+      expect(await fresh.log.settle({ ...settlement, token: 'dead-process' })).toBe('lease_lost');
+      expect(await fresh.log.settle({ ...settlement, token })).toBe('settled');
+    }
   });
 }
+
+const ENDED = { state: 'dead', reason: 'asked_for' } as const;

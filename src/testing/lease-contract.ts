@@ -18,6 +18,7 @@ import type { StoreHarness } from './store-harness.ts';
 export function describeLeaseContract(harness: StoreHarness): void {
   describe('lost leases', () => {
     describeRecovery(harness);
+    describeOtherLeases(harness);
     describeOldTokens(harness);
   });
 }
@@ -74,7 +75,9 @@ function describeRecovery(harness: StoreHarness): void {
       [3, 'abandoned'],
     ]);
   });
+}
 
+function describeOtherLeases(harness: StoreHarness): void {
   it('takes back lost leases of lanes not asked for and tells that they are due at once', async () => {
     const store = await harness.open();
     const id = await appendLeased(store, 'dst_lost');

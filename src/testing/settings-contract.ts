@@ -17,6 +17,7 @@ import type { StoreHarness } from './store-harness.ts';
 export function describeSettingsContract(harness: StoreHarness): void {
   describe('settings', () => {
     describePuttingAndRemoving(harness);
+    describeReplacing(harness);
     describeNames(harness);
     describePast(harness);
     describeChanges(harness);
@@ -65,7 +66,9 @@ function describePuttingAndRemoving(harness: StoreHarness): void {
     expect(removed).toBeGreaterThan(updated);
     expect(await store.settings.load()).toEqual({ version: removed, records: [] });
   });
+}
 
+function describeReplacing(harness: StoreHarness): void {
   it('replaces a setting as a whole', async () => {
     const store = await harness.open();
     const source = buildSource({ schema: { type: 'object' }, allowedIps: ['192.0.2.0/24'] });

@@ -10,6 +10,7 @@ import type { StoreHarness } from './store-harness.ts';
 export function describeSettleContract(harness: StoreHarness): void {
   describe('settle', () => {
     describeNextStates(harness);
+    describeEnds(harness);
     describeGivingBack(harness);
     describeAttempts(harness);
     describeRefusals(harness);
@@ -62,7 +63,9 @@ function describeNextStates(harness: StoreHarness): void {
     const { leased } = await store.log.claimDue(buildClaim({ nowMs: dueAt, token: 'w2' }));
     expect(leased.map(({ id: leasedId, attempt }) => [leasedId, attempt])).toEqual([[id, 2]]);
   });
+}
 
+function describeEnds(harness: StoreHarness): void {
   it.each(['dead', 'cancelled'] as const)('ends as %s with its reason, for good', async (state) => {
     const store = await harness.open();
     const attempt = buildFailedAttempt({ outcome: 'permanent', status: 410, error: 'http_410' });

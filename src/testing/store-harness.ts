@@ -11,7 +11,7 @@ export interface StoreHarness {
    * The same data as a fresh process sees it. The store given may still be open: letting go of it, or
    * leaving it behind as a crash would, is the harness's choice. Left out by stores that keep nothing.
    */
-  reopen?(store: Store): Promise<Store>;
+  readonly reopen?: (store: Store) => Promise<Store>;
   /** Closes every store handed out since the last call and removes its data. Called after each test. */
   dispose(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Rejection } from '../domain/records.ts';
+import type { AppendRequest } from '../ports/event-log.ts';
 import type { Store } from '../ports/store.ts';
 import {
   buildAppend,
@@ -79,6 +80,7 @@ function describeWhatGoes(harness: StoreHarness): void {
     const store = await harness.open();
     const [first] = await appendEach(store, buildAppend());
     await store.upkeep.pruneEvents(LATER, 100);
+    expect(await store.queries.lastSeq()).toBe(0);
     const [second] = await appendEach(store, buildAppend());
     expect(second?.seq).toBeGreaterThan(first?.seq ?? 0);
   });
@@ -117,11 +119,13 @@ function describeSteps(harness: StoreHarness): void {
   });
 }
 
+function keyed(key: string, expiresAt: number): AppendRequest {
+  return buildAppend({ dedupe: buildDedupe({ key, expiresAt }) });
+}
+
 function describePruneDedupe(harness: StoreHarness): void {
   it('forgets keys that expired, up to the limit, and no others', async () => {
     const store = await harness.open();
-    const keyed = (key: string, expiresAt: number): Parameters<typeof appendEach>[1] =>
-      buildAppend({ dedupe: buildDedupe({ key, expiresAt }) });
     await appendEach(
       store,
       keyed('a', START_MS + 10),
@@ -143,9 +147,12 @@ function describePruneDedupe(harness: StoreHarness): void {
   });
 }
 
+function bodyOf(bytes: number): Partial<Rejection> {
+  return { body: new Uint8Array(bytes), bodyBytes: bytes };
+}
+
 function describeRejectionBounds(harness: StoreHarness): void {
   const roomy = { maxPerSource: 1_000, maxBytes: 1 << 20 };
-  const bodyOf = (bytes: number): Partial<Rejection> => ({ body: new Uint8Array(bytes), bodyBytes: bytes });
 
   it('keeps the newest of each source', async () => {
     const store = await harness.open();

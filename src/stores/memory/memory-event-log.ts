@@ -138,7 +138,6 @@ function write(tables: MemoryTables, request: AppendRequest): Appended {
     seq: tables.nextSeq(),
   };
   tables.events.set(event.id, event);
-  tables.lastEventSeq = event.seq;
   for (const owed of request.deliveries) {
     tables.addDelivery(owed, { event, atMs: event.receivedAt, replayOf: null, replayId: null });
   }

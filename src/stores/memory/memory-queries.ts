@@ -41,12 +41,12 @@ export class MemoryQueries implements Queries {
       (event) => event.seq > seq && eventMatches(event, filter),
     );
     const items = later.slice(0, limit);
-    const reachedSeq = later.length > limit ? (items.at(-1)?.seq ?? seq) : Math.max(seq, tables.lastEventSeq);
+    const reachedSeq = later.length > limit ? (items.at(-1)?.seq ?? seq) : Math.max(seq, newestSeq(tables));
     return { items, reachedSeq };
   }
 
   async lastSeq(): Promise<number> {
-    return this.#tables().lastEventSeq;
+    return newestSeq(this.#tables());
   }
 
   async deliveries(filter: DeliveryFilter, page: PageRequest): Promise<Page<Delivery>> {
@@ -90,6 +90,10 @@ export class MemoryQueries implements Queries {
     }
     return [...backlogs].map(([destinationId, backlog]) => ({ destinationId, ...backlog }));
   }
+}
+
+function newestSeq(tables: MemoryTables): number {
+  return [...tables.events.values()].at(-1)?.seq ?? 0;
 }
 
 /** Newest first. `rows` are in the order of their `seq`. */

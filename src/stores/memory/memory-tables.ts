@@ -48,7 +48,6 @@ export class MemoryTables {
   readonly rejections = new Map<string, Placed<Rejection>>();
   readonly replays = new Map<string, Placed<Replay>>();
   readonly settingSteps: SettingStep[] = [];
-  lastEventSeq = 0;
   #lastSeq = 0;
 
   nextSeq(): number {
