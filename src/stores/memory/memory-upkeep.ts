@@ -1,0 +1,61 @@
+import type { Rejection } from '../../domain/records.ts';
+import type { RejectionBounds, Upkeep } from '../../ports/store.ts';
+import type { DeliveryRow, MemoryTables } from './memory-tables.ts';
+
+/** Retention over the maps. */
+export class MemoryUpkeep implements Upkeep {
+  readonly #tables: () => MemoryTables;
+
+  constructor(tables: () => MemoryTables) {
+    this.#tables = tables;
+  }
+
+  async recordRejections(rejections: readonly Rejection[], bounds: RejectionBounds): Promise<void> {
+    const tables = this.#tables();
+    for (const rejection of rejections) {
+      tables.rejections.set(rejection.id, { seq: tables.nextSeq(), item: rejection });
+    }
+    const newestFirst = [...tables.rejections.values()].map((row) => row.item).toReversed();
+    const keptOf = new Map<string | null, number>();
+    let bytes = 0;
+    for (const rejection of newestFirst) {
+      const count = (keptOf.get(rejection.sourceId) ?? 0) + 1;
+      if (count <= bounds.maxPerSource) bytes += rejection.body.byteLength;
+      // Once over, `bytes` stays over: whatever is older than the first that did not fit goes too.
+      if (count > bounds.maxPerSource || bytes > bounds.maxBytes) tables.rejections.delete(rejection.id);
+      else keptOf.set(rejection.sourceId, count);
+    }
+  }
+
+  async pruneEvents(receivedBefore: number, limit: number): Promise<number> {
+    const tables = this.#tables();
+    const byEvent = Map.groupBy(tables.deliveries.values(), (row) => row.delivery.eventId);
+    const gone = [...tables.events.values()]
+      .filter(
+        (event) => event.receivedAt < receivedBefore && !(byEvent.get(event.id) ?? []).some(isUnfinished),
+      )
+      .slice(0, limit);
+    for (const event of gone) {
+      tables.events.delete(event.id);
+      for (const row of byEvent.get(event.id) ?? []) tables.deliveries.delete(row.delivery.id);
+    }
+    return gone.length;
+  }
+
+  async pruneDedupe(nowMs: number, limit: number): Promise<number> {
+    const { dedupe } = this.#tables();
+    const expired = [...dedupe].filter(([, claim]) => claim.expiresAt < nowMs).slice(0, limit);
+    for (const [name] of expired) dedupe.delete(name);
+    return expired.length;
+  }
+
+  /** Bytes of the bodies: nothing is on disk. */
+  async sizeBytes(): Promise<number> {
+    const events = [...this.#tables().events.values()];
+    return events.reduce((sum, event) => sum + event.body.byteLength, 0);
+  }
+}
+
+function isUnfinished({ delivery }: DeliveryRow): boolean {
+  return delivery.state === 'pending' || delivery.state === 'leased';
+}
