@@ -71,8 +71,8 @@ describe('HMAC-SHA256', () => {
 
   test('bytes that are not UTF-8 are signed as they are', () => {
     const secret = signer.generate('standard');
-    const signatures = [[0xff], [0xfe], [0xef, 0xbf, 0xbd]].map((bytes) =>
-      signer.sign('evt_1', 1, Uint8Array.from(bytes), [secret]),
+    const signatures = [[0xff], [0xfe], [0xef, 0xbf, 0xbd]].map((body) =>
+      signer.sign('evt_1', 1, Uint8Array.from(body), [secret]),
     );
     expect(new Set(signatures).size).toBe(3);
   });
