@@ -45,8 +45,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The time limit passed: for the outcome, or for draining what comes after it. */
   expire(): void {
-    this.#finish(false);
+    // First the outcome: giving the connection up makes undici report an error of its own.
     this.#settle('timeout');
+    this.#finish(false);
   }
 
   onRequestStart(): void {
@@ -77,7 +78,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     this.#finish(false);
-    this.#settle(sendErrorOf(error));
+    this.#settle(sendErrorOf(error, this.#status !== null));
   }
 
   #finish(reusable: boolean): void {
