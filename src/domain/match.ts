@@ -4,13 +4,7 @@ import { typeMatches } from './type-pattern.ts';
 
 /** Why a subscription did or did not take an event. */
 export type MatchReason =
-  | 'matched'
-  | 'disabled'
-  | 'expired'
-  | 'source_differs'
-  | 'type_differs'
-  | 'filter_false'
-  | 'filter_failed';
+  'matched' | 'disabled' | 'expired' | 'source_differs' | 'type_differs' | 'filter_false' | 'filter_failed';
 
 export interface MatchVerdict {
   readonly matched: boolean;

@@ -5,7 +5,8 @@ export interface ExpressionInput {
   readonly data: unknown;
 }
 
-export type Evaluated = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: string };
+export type Evaluated =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: string };
 
 export interface CompiledExpression {
   readonly source: string;
