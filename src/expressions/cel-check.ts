@@ -1,5 +1,6 @@
 import type { CelEnv } from '@bufbuild/cel';
-import { compilePattern, LOOP_FUNCTION } from './cel-functions.ts';
+import { LOOP_FUNCTION } from './cel-functions.ts';
+import { compilePattern } from './cel-patterns.ts';
 import { ExpressionMistake, type Expr, type ParsedExpression } from './cel-syntax.ts';
 
 /** The names that an expression may use. */
@@ -49,11 +50,16 @@ const MACROS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses what could only fail at evaluation: unknown names and functions, a wrong number of
- * arguments, bad patterns. Throws `ExpressionMistake`.
+ * Refuses what could only fail at evaluation: unknown names, event fields and functions, a wrong
+ * number of arguments, bad patterns. Throws `ExpressionMistake`.
  */
-export function checkExpression(source: string, parsed: ParsedExpression, env: CelEnv): CheckedExpression {
-  const checker = new Checker(source, env, parsed.sourceInfo?.positions ?? {});
+export function checkExpression(
+  source: string,
+  parsed: ParsedExpression,
+  env: CelEnv,
+  eventFields: readonly string[] | undefined,
+): CheckedExpression {
+  const checker = new Checker(source, env, parsed.sourceInfo?.positions ?? {}, eventFields);
   const expr = checker.visit(parsed.expr, [], 0);
   return { expr, uses: checker.uses, paths: checker.paths };
 }
@@ -64,10 +70,17 @@ class Checker {
   readonly uses = new Set<Variable>();
   readonly paths = new Map<string, string>();
   readonly #source: string;
+  readonly #eventFields: readonly string[] | undefined;
   readonly #env: CelEnv;
   readonly #positions: Readonly<Record<string, number>>;
 
-  constructor(source: string, env: CelEnv, positions: Readonly<Record<string, number>>) {
+  constructor(
+    source: string,
+    env: CelEnv,
+    positions: Readonly<Record<string, number>>,
+    eventFields: readonly string[] | undefined,
+  ) {
+    this.#eventFields = eventFields;
     this.#source = source;
     this.#env = env;
     this.#positions = positions;
@@ -88,6 +101,7 @@ class Checker {
       case 'selectExpr': {
         const operand = next(kind.value.operand);
         this.paths.set(String(expr.id), `${this.#pathOf(operand)}.${kind.value.field}`);
+        this.#checkField(expr, operand, kind.value.field);
         return rebuilt(expr, { case: 'selectExpr', value: { ...kind.value, operand } });
       }
       case 'callExpr': {
@@ -121,6 +135,13 @@ class Checker {
       throw this.#mistake(expr, `unknown name "${name}"; there are ${VARIABLES.join(', ')}`);
     }
     this.uses.add(variable);
+  }
+
+  #checkField(expr: Expr, operand: Expr, field: string): void {
+    // Loops cannot hide a variable, so a name "event" is always the event.
+    const isEvent = operand.exprKind.case === 'identExpr' && this.#pathOf(operand) === 'event';
+    if (!isEvent || this.#eventFields === undefined || this.#eventFields.includes(field)) return;
+    throw this.#mistake(expr, `event has no "${field}"; it has ${this.#eventFields.join(', ')}`);
   }
 
   #visitCall(expr: Expr, kind: Kind<'callExpr'>): void {

@@ -1,6 +1,7 @@
 import {
   celEnv,
   celFunc,
+  celMethod,
   CelScalar,
   celUint,
   isCelList,
@@ -11,8 +12,9 @@ import {
   type CelValue,
 } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
-import { RE2JS } from '@bufbuild/re2';
+import { costOf, type Cost } from './cel-costs.ts';
 import type { Meter } from './cel-meter.ts';
+import { compilePattern } from './cel-patterns.ts';
 import { concatLists } from './cel-values.ts';
 
 type FuncResolver = CelEnv['funcs'];
@@ -27,14 +29,11 @@ export const LOOP_FUNCTION = '@loop';
 const MAX_TEXT = 16 * 1024 * 1024;
 
 const CHARS_PER_STEP = 64;
-// RE2 in JavaScript looks at text some ten times slower than `contains` does.
-const REGEX_CHARS_PER_STEP = 4;
-const MAX_PATTERNS = 1_000;
 
 /** The environment of all expressions: CEL's standard functions and its strings extension, metered. */
 export function meteredEnvironment(meter: Meter): CelEnv {
   const plain = celEnv({
-    funcs: [...mixedArithmetic(), ...strings, loopFunction(meter)],
+    funcs: [...mixedArithmetic(), ...strings, ...quickStrings(), loopFunction(meter)],
     re2: { compile: compilePattern },
   });
   const groups = new Map<string, FuncGroup>();
@@ -54,29 +53,19 @@ export function meteredEnvironment(meter: Meter): CelEnv {
   return Object.create(plain, { funcs: { value: funcs } });
 }
 
-const patterns = new Map<string, RE2JS>();
-
-/** RE2 (linear in the text, whatever the pattern); throws when the pattern is none. Compiled once. */
-export function compilePattern(pattern: string): RE2JS {
-  const known = patterns.get(pattern);
-  if (known !== undefined) return known;
-  const compiled = RE2JS.compile(pattern);
-  if (patterns.size >= MAX_PATTERNS) patterns.clear();
-  patterns.set(pattern, compiled);
-  return compiled;
-}
-
 /** Counts each call, answers the common ones at once and leaves the others to the library. */
 class MeteredGroup implements FuncGroup {
   readonly name: string;
   readonly #inner: FuncGroup;
   readonly #meter: Meter;
+  readonly #cost: Cost;
   readonly #shortcut: Shortcut | undefined;
 
   constructor(inner: FuncGroup, meter: Meter) {
     this.name = inner.name;
     this.#inner = inner;
     this.#meter = meter;
+    this.#cost = costOf(inner.name);
     this.#shortcut = inner.name === '_+_' ? addition(meter) : SHORTCUTS[inner.name];
   }
 
@@ -91,24 +80,12 @@ class MeteredGroup implements FuncGroup {
       const answer = this.#shortcut(left, right);
       if (answer !== undefined) return answer;
     }
-    this.#meter.charge(callSteps(this.name, target, args));
+    this.#meter.charge(this.#cost(target, args));
     if (isTooLong(this.name, target, args)) {
       throw new Error(`${this.name} would make a text of more than ${MAX_TEXT} characters`);
     }
     return this.#inner.call(id, target, args);
   }
-}
-
-function callSteps(name: string, target: CelValue | undefined, args: readonly CelValue[]): number {
-  const perStep = name === 'matches' ? REGEX_CHARS_PER_STEP : CHARS_PER_STEP;
-  let steps = target === undefined ? 0 : valueSteps(target, perStep);
-  for (const arg of args) steps += valueSteps(arg, perStep);
-  return steps;
-}
-
-function valueSteps(value: CelValue, charsPerStep: number): number {
-  if (typeof value === 'string' || value instanceof Uint8Array) return value.length / charsPerStep;
-  return isCelList(value) ? value.size : 0;
 }
 
 function isTooLong(name: string, target: CelValue | undefined, args: readonly CelValue[]): boolean {
@@ -206,6 +183,26 @@ function mixedArithmetic(): CelFunc[] {
     celFunc(name, [UINT, DOUBLE], DOUBLE, (left, right) => operate(Number(left.value), right)),
     ...(name === '_%_' ? [celFunc(name, [DOUBLE, DOUBLE], DOUBLE, operate)] : []),
   ]);
+}
+
+/** Those of the strings extension that take time with the square of the text, or copy it by character. */
+function quickStrings(): CelFunc[] {
+  const { INT, STRING } = CelScalar;
+  return [
+    celMethod('lowerAscii', STRING, [], STRING, function () {
+      return this.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+    }),
+    celMethod('upperAscii', STRING, [], STRING, function () {
+      return this.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
+    }),
+    celMethod('replace', STRING, [STRING, STRING], STRING, function (part, by) {
+      return this.replaceAll(part, () => by);
+    }),
+    celMethod('replace', STRING, [STRING, STRING, INT], STRING, function (part, by, count) {
+      let left = count < 0n ? Number.POSITIVE_INFINITY : Number(count);
+      return this.replaceAll(part, (found) => (left-- > 0 ? by : found));
+    }),
+  ];
 }
 
 function loopFunction(meter: Meter): CelFunc {

@@ -167,11 +167,21 @@ describe('mistakes at compile time', () => {
     ['data.items.exists(x)', '1:12 exists is written list.exists(x, condition)'],
     ['has(data)', '1:1 has is written has(data.field)'],
     ['data.a.matches("(")', '1:16 error parsing regexp: missing closing ): `(`'],
+    [String.raw`data.a.matches("(\\pL{100}){10}")`, '1:16 the pattern is too big: repeat less'],
     ['data.a.matches(data.b)', '1:21 the pattern of matches must be a text in quotes'],
     ['@loop(data)', '1:1 "@" is not expected here'],
     ['Foo{a: 1}', '1:1 unknown type "Foo"; write a map as {"key": value}'],
   ])('%j', (source, expected) => {
     expect(mistake(source)).toBe(expected);
+  });
+
+  it('include fields that events do not have, when those are known', () => {
+    const strict = createCelExpressions({ eventFields: ['id', 'type'] });
+    expect(strict.compile('event.type == event.id && data.tpye == 1').ok).toBe(true);
+    expect(strict.compile('true && event.tpye == "x"')).toEqual({
+      ok: false,
+      error: { message: 'event has no "tpye"; it has id, type', line: 1, column: 15, offset: 14 },
+    });
   });
 
   it('does not take brackets and quotes inside texts and comments for more', () => {
@@ -212,6 +222,31 @@ describe('bounded cost', () => {
     expect(evaluate('data.text.replace("a", data.text)', input)).toMatchObject({ ok: false });
     expect(evaluate('data.items.map(i, data.text).join("")', input)).toMatchObject({ ok: false });
     expect(evaluate('"%s%s%s".format([data.text, data.text, data.text])', input)).toMatchObject({ ok: true });
+  });
+
+  it.each([
+    [
+      'a formatter for each time zone',
+      'data.items.all(i, timestamp("2026-01-01T00:00:00Z").getHours("Asia/Tokyo") > 0)',
+    ],
+    ['a long search in a long text', 'data.text.contains(data.needle)'],
+    ['a big program over a long text', String.raw`data.text.matches("(\\pL{40}){10}$")`],
+    ['digits without end', 'int(data.text) > 1'],
+    ['a list of all characters', 'data.text.split("").size() > 1'],
+  ])('refuses %s', (_, source) => {
+    const text = 'a'.repeat(2_000_000);
+    const data = { text, needle: `b${text.slice(0, 100_000)}`, items };
+    const startMs = performance.now();
+    expect(evaluate(source, { ...INPUT, data })).toMatchObject({ ok: false });
+    expect(performance.now() - startMs).toBeLessThan(2_000);
+  });
+
+  it('replaces in linear time', () => {
+    const input = { ...INPUT, data: 'a'.repeat(400_000) };
+    expect(value('data.replace("a", "$&") == "x"', input)).toBe(false);
+    expect(value('"a-b-c".replace("-", "+", 1) + "a-b".replace("-", "$&") + "ab".replace("", "-")')).toBe(
+      'a+b-ca$&b-a-b-',
+    );
   });
 
   it('matches in linear time where backtracking would take for ever', () => {
