@@ -136,7 +136,7 @@ function describeContents(harness: StoreHarness): void {
       over: 'events',
       tenant: 'default',
       cursor: 0,
-      endSeq: 1e9,
+      endSeq: Number.MAX_SAFE_INTEGER,
     } as const;
     const [candidate] = await store.queries.replayCandidates(replay, 10);
     expect(candidate?.delivery).toBeNull();
