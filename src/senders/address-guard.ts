@@ -1,5 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import type { LookupAddress } from 'node:dns';
+import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { callbackify } from 'node:util';
@@ -126,6 +127,8 @@ export class AddressGuard {
   async resolve(hostname: string): Promise<readonly LookupAddress[]> {
     const refusal = this.checkHost(hostname);
     if (refusal !== null) throw new AddressForbiddenError(refusal);
+    const family = isIP(hostname);
+    if (family !== 0) return [{ address: hostname, family }];
     const addresses = await this.#resolveShared(hostname);
     for (const { address } of addresses) {
       const reason = this.checkAddress(address);

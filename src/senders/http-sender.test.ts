@@ -173,6 +173,18 @@ describe('the answer', () => {
     expect(longer).toMatchObject({ status: 200, error: null, body: 'a'.repeat(RESPONSE_BODY_LIMIT - 1) });
   });
 
+  test.each(['1.0', '1.1'])('a body that only the end of the connection ends (HTTP/%s)', async (version) => {
+    const receiver = await use(
+      onRequest((socket) => socket.end(`HTTP/${version} 200 OK\r\nconnection: close\r\n\r\nuntil the end`)),
+    );
+    const sender = makeSender();
+    for (let index = 0; index < 3; index += 1) {
+      const result = await sender.send(post(receiver.url));
+      expect(result).toMatchObject({ status: 200, error: null, body: 'until the end' });
+    }
+    expect(receiver.requests()).toBe(3);
+  });
+
   test('a body in many pieces is put together', async () => {
     const receiver = await use(
       onHttp((_request, response) => {

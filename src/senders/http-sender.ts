@@ -1,4 +1,5 @@
-import { getCACertificates, createSecureContext } from 'node:tls';
+import { Socket } from 'node:net';
+import { createSecureContext, getCACertificates } from 'node:tls';
 
 import { buildConnector } from 'undici';
 
@@ -7,7 +8,9 @@ import type { OutboundRequest, Sender } from '../ports/sender.ts';
 import { AddressForbiddenError } from './address-guard.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import type { Connector } from './connection-pool.ts';
 import { Exchange } from './exchange.ts';
+import { proxyConnector } from './proxy-tunnel.ts';
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_IDLE_ORIGINS = 256;
@@ -17,8 +20,10 @@ export interface HttpSenderOptions {
   readonly addressGuard: AddressGuard;
   /** Origins to which connections are kept open for the next request; beyond it the oldest close. */
   readonly maxIdleOrigins?: number;
-  /** Limit of DNS, connect and TLS together, within the request's own limit. */
+  /** Limit of DNS, connect and TLS together, within the request's own limit; exact to a second or so. */
   readonly connectTimeoutMs?: number;
+  /** `http://user:password@proxy:3128`. Every connection is tunnelled; see `proxyConnector` for the guard's limits. */
+  readonly proxyUrl?: string;
   /** PEM certificates trusted besides the system's. */
   readonly ca?: string;
 }
@@ -45,7 +50,7 @@ export class HttpSender implements Sender {
   constructor(options: HttpSenderOptions) {
     this.#guard = options.addressGuard;
     const maxIdleOrigins = options.maxIdleOrigins ?? DEFAULT_MAX_IDLE_ORIGINS;
-    this.#pool = new ConnectionPool(maxIdleOrigins, guardedConnector(options));
+    this.#pool = new ConnectionPool(maxIdleOrigins, makeConnector(options));
   }
 
   send(request: OutboundRequest): Promise<SendResult> {
@@ -98,12 +103,11 @@ export class HttpSender implements Sender {
   }
 }
 
-/** undici's connector with the guard in front: `net.connect` asks `lookup` for names, but not for literals. */
-function guardedConnector(options: HttpSenderOptions): buildConnector.connector {
-  const { addressGuard: guard, ca } = options;
-  const connect = buildConnector({
-    lookup: guard.lookup,
-    timeout: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+function makeConnector(options: HttpSenderOptions): Connector {
+  const { addressGuard, ca, proxyUrl } = options;
+  const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+  const common = {
+    timeout: connectTimeoutMs,
     allowH2: false,
     // Said here so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     rejectUnauthorized: true,
@@ -111,13 +115,25 @@ function guardedConnector(options: HttpSenderOptions): buildConnector.connector 
     ...(ca === undefined
       ? {}
       : { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }) }),
-  });
+  };
+  const connect = buildConnector({ ...common, lookup: addressGuard.lookup });
+  if (proxyUrl === undefined) return guardedConnector(addressGuard, connect);
+  const connectProxy = buildConnector(common);
+  return proxyConnector({ proxyUrl, addressGuard, connectTimeoutMs, connectTls: connect, connectProxy });
+}
+
+/** undici's connector with the guard in front: `net.connect` asks `lookup` for names, but not for literals. */
+function guardedConnector(guard: AddressGuard, connect: buildConnector.connector): Connector {
   return (to, callback) => {
     const refusal = guard.checkHost(to.hostname);
-    if (refusal === null) return connect(to, callback);
+    if (refusal === null) {
+      // Its type says void, but it returns the socket that is being connected.
+      const socket: unknown = connect(to, callback);
+      return socket instanceof Socket ? socket : null;
+    }
     // Not at once: undici's client is in the middle of starting the connection.
     queueMicrotask(() => callback(new AddressForbiddenError(refusal), null));
-    return undefined;
+    return null;
   };
 }
 

@@ -202,7 +202,8 @@ export function onRequest(
   );
 }
 
-async function start(makeServer: (tally: Tally) => Server): Promise<HostileReceiver> {
+/** Starts any server as a receiver: the other functions of this file are made from it. */
+export async function start(makeServer: (tally: Tally) => Server): Promise<HostileReceiver> {
   const tally: Tally = { connections: 0, requests: 0 };
   const sockets = new Set<Socket>();
   let closedBytes = 0;
