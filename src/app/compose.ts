@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import type { Config } from '../config/schema.ts';
+import { Gateway } from '../core/gateway.ts';
+import type { Services } from '../core/services.ts';
+import { IdMaker } from '../domain/ids.ts';
+import { createCelExpressions } from '../expressions/cel.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Store } from '../ports/store.ts';
+import { JsonSchemas } from '../schemas/json-schemas.ts';
+import { loadOrCreateSecretKeys } from '../security/key-file.ts';
+import { systemRandomness } from '../security/randomness.ts';
+import { createSecretBox } from '../security/secret-box.ts';
+import { AddressGuard } from '../senders/address-guard.ts';
+import { GuardedAddressRules } from '../senders/address-rules.ts';
+import { guardedFetch } from '../senders/guarded-fetch.ts';
+import { HttpSender } from '../senders/http-sender.ts';
+import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
+import type { PrometheusMetrics } from '../telemetry/metrics.ts';
+import { systemClock } from '../telemetry/system-clock.ts';
+import { SourceVerifiers } from '../verifiers/source-verifiers.ts';
+
+/** Files of the data directory that hold keys; both are readable by their owner only. */
+export const SECRET_KEY_FILE = 'secret.key';
+export const ADMIN_KEY_FILE = 'admin.key';
+
+/** Every adapter, chosen: the one place that names them. */
+export function composeServices(
+  config: Config,
+  store: Store,
+  log: Logger,
+  metrics: PrometheusMetrics,
+): Services {
+  const guard = new AddressGuard({ allowPrivate: config.allowPrivate });
+  const keys =
+    config.secretKeys ?? loadOrCreateSecretKeys(join(config.dataDir, SECRET_KEY_FILE), systemRandomness);
+  return {
+    clock: systemClock,
+    random: systemRandomness,
+    ids: new IdMaker(systemClock.now, (count) => systemRandomness.bytes(count)),
+    store,
+    expressions: createCelExpressions(),
+    verifiers: new SourceVerifiers(guardedFetch(guard)),
+    signer: new StandardWebhookSigner(),
+    sender: new HttpSender({ addressGuard: guard }),
+    secrets: createSecretBox(keys),
+    addresses: new GuardedAddressRules(guard),
+    schemas: new JsonSchemas(),
+    log,
+    metrics,
+  };
+}
+
+export function composeGateway(config: Config, services: Services, version: string): Gateway {
+  return new Gateway(services, {
+    version,
+    dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes },
+    rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
+    retentionMs: config.retentionMs,
+    dedupeWindowMs: config.dedupeWindowMs,
+  });
+}
