@@ -13,6 +13,7 @@ import {
 } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
 import { costOf, type Cost } from './cel-costs.ts';
+import { dateMethods } from './cel-dates.ts';
 import type { Meter } from './cel-meter.ts';
 import { compilePattern } from './cel-patterns.ts';
 import { concatLists } from './cel-values.ts';
@@ -33,7 +34,7 @@ const CHARS_PER_STEP = 64;
 /** The environment of all expressions: CEL's standard functions and its strings extension, metered. */
 export function meteredEnvironment(meter: Meter): CelEnv {
   const plain = celEnv({
-    funcs: [...mixedArithmetic(), ...strings, ...quickStrings(), loopFunction(meter)],
+    funcs: [...mixedArithmetic(), ...strings, ...quickStrings(), ...dateMethods(), loopFunction(meter)],
     re2: { compile: compilePattern },
   });
   const groups = new Map<string, FuncGroup>();

@@ -198,6 +198,53 @@ describe('mistakes at compile time', () => {
   });
 });
 
+function at(call: string): unknown {
+  return value(`timestamp("2026-03-29T02:30:45.678Z").${call}`);
+}
+
+describe('parts of a date', () => {
+  it.each([
+    ['getFullYear()', 2026],
+    ['getMonth()', 2],
+    ['getDate()', 29],
+    ['getDayOfMonth()', 28],
+    ['getDayOfWeek()', 0],
+    ['getDayOfYear()', 87],
+    ['getHours()', 2],
+    ['getMinutes()', 30],
+    ['getSeconds()', 45],
+    ['getMilliseconds()', 678],
+    ['getHours("Europe/Berlin")', 4],
+    ['getDate("America/Los_Angeles")', 28],
+    ['getMilliseconds("Asia/Tokyo")', 678],
+    ['getHours("-03:30")', 23],
+    ['getHours("+05:45")', 8],
+    ['getHours("05:45")', 8],
+  ])('%s', (call, expected) => {
+    expect(at(call)).toBe(expected);
+  });
+
+  it('do not depend on the zone of the server', () => {
+    const before = process.env['TZ'];
+    // At this time no clock in Berlin shows 2:30.
+    process.env['TZ'] = 'Europe/Berlin';
+    try {
+      expect(at('getHours()')).toBe(2);
+      expect(at('getHours("UTC")')).toBe(2);
+    } finally {
+      if (before === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = before;
+    }
+  });
+
+  it('need a zone that exists', () => {
+    expect(evaluate('timestamp(data.created).getHours("Mars/Crater")')).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('Mars/Crater'),
+    });
+  });
+});
+
 describe('bounded cost', () => {
   const items = Array.from({ length: 10_000 }, (_, id) => id);
 
