@@ -1,15 +1,9 @@
+export const DELIVERY_STATES = ['pending', 'leased', 'succeeded', 'dead', 'cancelled'] as const;
+
 /**
  * `pending` waits for its `dueAt`; `leased` is being attempted by one worker; the other three are final.
  */
-export type DeliveryState = 'pending' | 'leased' | 'succeeded' | 'dead' | 'cancelled';
-
-export const DELIVERY_STATES: readonly DeliveryState[] = [
-  'pending',
-  'leased',
-  'succeeded',
-  'dead',
-  'cancelled',
-];
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /**
  * `succeeded`: any 2xx. `retryable`: try again by the policy. `permanent`: trying again cannot help.

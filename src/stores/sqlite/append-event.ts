@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Appended } from '../../ports/event-log.ts';
-import { type AppendRows, EVENT_COLUMNS, number, text, type Values } from './rows.ts';
+import { type AppendRows, EVENT_COLUMNS, text, type Values } from './rows.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
@@ -56,11 +56,4 @@ export class AppendEvent {
       seq: 0,
     };
   }
-}
-
-/** The place of an event that is in the log already; throws when it is not. */
-export function eventSeq(db: DatabaseSync, eventId: string): number {
-  const row = db.prepare('SELECT seq FROM events WHERE id = ?').get(eventId);
-  if (row === undefined) throw new Error(`event ${eventId} is not in the log`);
-  return number(row, 'seq');
 }

@@ -47,7 +47,7 @@ export class ClaimDue {
     const leased: LeasedDelivery[] = [];
     let bytesLeft = request.maxBytes;
     for (const lane of request.lanes) {
-      if (bytesLeft <= 0) break;
+      if (bytesLeft <= 0 && leased.length > 0) break;
       bytesLeft = this.#claimLane(lane, request, bytesLeft, leased);
     }
     const lanes = [...touched].map((destinationId) => {
@@ -60,7 +60,7 @@ export class ClaimDue {
   #claimLane(lane: LaneRequest, request: ClaimRequest, bytesLeft: number, into: LeasedDelivery[]): number {
     let left = bytesLeft;
     for (const row of this.#due.all(lane.destinationId, request.nowMs, lane.limit)) {
-      if (left <= 0) break;
+      if (left <= 0 && into.length > 0) break;
       const leaseUntil = request.nowMs + lane.leaseMs;
       this.#lease.run(leaseUntil, request.token, request.nowMs, number(row, 'seq'));
       const delivery = this.#leasedDelivery(row, request.token, leaseUntil);

@@ -4,6 +4,7 @@ import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { EventLog } from '../../ports/event-log.ts';
 import type { Queries, ReplayQueries } from '../../ports/queries.ts';
 import type { ReplayStore, SettingsStore, Store, Upkeep } from '../../ports/store.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { FileLock } from './lock.ts';
 import type { ReadOperations } from './read-operations.ts';
 import { appendRows } from './rows.ts';
@@ -11,7 +12,7 @@ import { StoreThread } from './store-thread.ts';
 import type { WriteOperations } from './write-operations.ts';
 
 type Writer = StoreThread<WriteOperations>;
-type Reader = StoreThread<ReadOperations>;
+type Reader = LazyReader;
 
 export interface SqliteStoreOptions {
   /** The database file; its folder is made when absent. */
@@ -32,11 +33,34 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const connection = { path: options.path, maxBytes: options.maxBytes ?? 0 };
   try {
     const writer: Writer = await StoreThread.start<WriteOperations>('writer-thread', connection);
-    const reader: Reader = await StoreThread.start<ReadOperations>('reader-thread', connection);
-    return assemble(writer, reader, lock);
+    return assemble(writer, new LazyReader(connection), lock);
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/** The reader thread, started at the first question: a gateway that is asked nothing does not pay for it. */
+class LazyReader {
+  readonly #connection: ConnectionOptions;
+  #thread: Promise<StoreThread<ReadOperations>> | null = null;
+
+  constructor(connection: ConnectionOptions) {
+    this.#connection = connection;
+  }
+
+  async call<Name extends keyof ReadOperations>(
+    operation: Name,
+    ...[argument]: Parameters<ReadOperations[Name]>
+  ): Promise<ReturnType<ReadOperations[Name]>> {
+    this.#thread ??= StoreThread.start<ReadOperations>('reader-thread', this.#connection);
+    const thread = await this.#thread;
+    return thread.call(operation, argument as never) as Promise<ReturnType<ReadOperations[Name]>>;
+  }
+
+  async close(): Promise<void> {
+    const thread = await this.#thread?.catch(() => null);
+    await thread?.close();
   }
 }
 
@@ -77,17 +101,17 @@ function queries(reader: Reader): Queries & ReplayQueries {
     events: (filter, page) => reader.call('events', { filter, page }),
     event: (id) => reader.call('event', id),
     eventsAfter: (seq, filter, limit) => reader.call('eventsAfter', { seq, filter, limit }),
-    lastSeq: () => reader.call('lastSeq', null),
+    lastSeq: () => reader.call('lastSeq'),
     deliveries: (filter, page) => reader.call('deliveries', { filter, page }),
     delivery: (id) => reader.call('delivery', id),
     attempts: (deliveryId) => reader.call('attempts', deliveryId),
     rejections: (filter, page) => reader.call('rejections', { filter, page }),
     rejection: (id) => reader.call('rejection', id),
     dedupeHolder: (scope, key) => reader.call('dedupeHolder', { scope, key }),
-    backlogs: () => reader.call('backlogs', null),
+    backlogs: () => reader.call('backlogs'),
     replays: (tenant, page) => reader.call('replays', { tenant, page }),
     replay: (id) => reader.call('replay', id),
-    runningReplays: () => reader.call('runningReplays', null),
+    runningReplays: () => reader.call('runningReplays'),
     countReplay: (filter, over, tenant) => reader.call('countReplay', { filter, over, tenant }),
     replayCandidates: (replay, limit) => reader.call('replayCandidates', { replay, limit }),
   };
@@ -95,7 +119,7 @@ function queries(reader: Reader): Queries & ReplayQueries {
 
 function settings(writer: Writer, reader: Reader): SettingsStore {
   return {
-    load: () => reader.call('loadSettings', null),
+    load: () => writer.call('loadSettings', null),
     put: (kind, setting, by) => writer.call('putSetting', { kind, setting, by }),
     remove: (kind, id, by) => writer.call('removeSetting', { kind, id, by }),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
@@ -117,6 +141,6 @@ function upkeep(writer: Writer, reader: Reader): Upkeep {
     recordRejections: (rejections, bounds) => writer.call('recordRejections', { rejections, bounds }),
     pruneEvents: (receivedBefore, limit) => writer.call('pruneEvents', { receivedBefore, limit }),
     pruneDedupe: (nowMs, limit) => writer.call('pruneDedupe', { nowMs, limit }),
-    sizeBytes: () => reader.call('sizeBytes', null),
+    sizeBytes: () => reader.call('sizeBytes'),
   };
 }

@@ -4,7 +4,7 @@ import type { SettingKind } from '../../domain/settings.ts';
 import type { DeliveryFilter, EventFilter, PageRequest, RejectionFilter } from '../../ports/queries.ts';
 import * as queries from './queries.ts';
 import * as replays from './replay-queries.ts';
-import { loadSettings, settingChanges, settingsAsOf } from './settings.ts';
+import { settingChanges, settingsAsOf } from './settings.ts';
 import { sizeBytes } from './upkeep.ts';
 
 type Candidates = Pick<Replay, 'filter' | 'over' | 'tenant' | 'cursor' | 'endSeq'>;
@@ -34,7 +34,6 @@ export function readOperations(db: DatabaseSync) {
       replays.countReplay(db, ask.filter, ask.over, ask.tenant),
     replayCandidates: (ask: { replay: Candidates; limit: number }) =>
       replays.replayCandidates(db, ask.replay, ask.limit),
-    loadSettings: () => loadSettings(db),
     settingsAsOf: (ask: { kind: SettingKind; version: number }) => settingsAsOf(db, ask.kind, ask.version),
     settingChanges: (ask: { filter: { tenant?: string; settingId?: string }; page: PageRequest }) =>
       settingChanges(db, ask.filter, ask.page),

@@ -1,8 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Replay } from '../../domain/records.ts';
 import type { ReplayAdvance } from '../../ports/store.ts';
-import { eventSeq } from './append-event.ts';
-import { deliveryValues } from './rows.ts';
+import { deliveryValues, number, text } from './rows.ts';
 import type { Sequence } from './sequence.ts';
 
 export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Replay): void {
@@ -33,23 +32,44 @@ export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Repla
 export function advanceReplay(db: DatabaseSync, sequence: Sequence, step: ReplayAdvance): boolean {
   const moved = db
     .prepare(
-      `UPDATE replays SET cursor = ?, state = ?, created = created + ?, updated_at = ?
+      `UPDATE replays SET cursor = ?, state = ?, updated_at = ?
        WHERE id = ? AND state = 'running' AND cursor = ?`,
     )
-    .run(step.toCursor, step.state, step.deliveries.length, step.atMs, step.replayId, step.fromCursor);
+    .run(step.toCursor, step.state, step.atMs, step.replayId, step.fromCursor);
   if (moved.changes === 0) return false;
+  const created = insertDeliveries(db, sequence, step);
+  db.prepare('UPDATE replays SET created = created + ? WHERE id = ?').run(created, step.replayId);
+  return true;
+}
+
+/** Events that retention took since the step was read are skipped. */
+function insertDeliveries(db: DatabaseSync, sequence: Sequence, step: ReplayAdvance): number {
+  const event = db.prepare('SELECT seq, tenant FROM events WHERE id = ?');
   const insert = db.prepare(`
     INSERT INTO deliveries (
       id, subscription_id, destination_id, state, attempts, due_at, lease_until, lease_token, reason,
       seq, tenant, event_seq, created_at, updated_at, replay_of, replay_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT tenant FROM events WHERE seq = ?), ?, ?, ?, ?, ?)`);
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  let created = 0;
   for (const delivery of step.deliveries) {
-    const of = eventSeq(db, delivery.eventId);
+    const row = event.get(delivery.eventId);
+    if (row === undefined) continue;
     const place = sequence.next(step.atMs);
     const owed = deliveryValues(delivery);
-    insert.run(...owed, place, of, of, step.atMs, step.atMs, delivery.replayOf, step.replayId);
+    const { atMs, replayId } = step;
+    insert.run(
+      ...owed,
+      place,
+      text(row, 'tenant'),
+      number(row, 'seq'),
+      atMs,
+      atMs,
+      delivery.replayOf,
+      replayId,
+    );
+    created += 1;
   }
-  return true;
+  return created;
 }
 
 export function cancelReplay(db: DatabaseSync, replayId: string, atMs: number): boolean {

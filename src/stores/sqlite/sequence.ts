@@ -13,6 +13,7 @@ export class Sequence {
     const row = db
       .prepare(
         `SELECT max(
+           (SELECT pruned_seq FROM store_state),
            coalesce((SELECT max(seq) FROM events), 0),
            coalesce((SELECT max(seq) FROM deliveries), 0)) AS last`,
       )

@@ -72,7 +72,7 @@ export class RejectionRing {
   #trimBytes(maxBytes: number): void {
     while (this.#keptBytes > maxBytes) {
       const before = this.#keptBytes;
-      this.#remove('seq IN (SELECT seq FROM rejections ORDER BY seq LIMIT 50)', []);
+      this.#remove('seq = (SELECT min(seq) FROM rejections)', []);
       if (this.#keptBytes === before) return;
     }
   }
@@ -98,14 +98,17 @@ export function pruneEvents(db: DatabaseSync, receivedBefore: number, limit: num
   const attempts = db.prepare(
     'DELETE FROM attempts WHERE delivery_seq IN (SELECT seq FROM deliveries WHERE event_seq = ?)',
   );
-  const deliveries = db.prepare('DELETE FROM deliveries WHERE event_seq = ?');
+  const deliveries = db.prepare('DELETE FROM deliveries WHERE event_seq = ? RETURNING seq');
   const events = db.prepare('DELETE FROM events WHERE seq = ?');
+  let prunedSeq = 0;
   for (const row of rows) {
     const seq = number(row, 'seq');
     attempts.run(seq);
-    deliveries.run(seq);
+    for (const gone of deliveries.all(seq)) prunedSeq = Math.max(prunedSeq, number(gone, 'seq'));
     events.run(seq);
+    prunedSeq = Math.max(prunedSeq, seq);
   }
+  db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?)').run(prunedSeq);
   return rows.length;
 }
 

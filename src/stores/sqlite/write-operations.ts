@@ -9,7 +9,7 @@ import { bringForward, endPending, pendingLanes } from './end-pending.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
 import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
-import { putSetting, removeSetting } from './settings.ts';
+import { loadSettings, putSetting, removeSetting } from './settings.ts';
 import { Settle } from './settle.ts';
 import { pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
 
@@ -32,6 +32,7 @@ export function writeOperations(db: DatabaseSync) {
     endPending: (request: EndRequest) => endPending(db, request),
     bringForward: (request: { deliveryId: string; atMs: number }) =>
       bringForward(db, request.deliveryId, request.atMs),
+    loadSettings: () => loadSettings(db),
     putSetting: (request: { kind: SettingKind; setting: SettingKinds[SettingKind]; by: ChangeAuthor }) =>
       putSetting(db, request.kind, request.setting, request.by),
     removeSetting: (request: { kind: SettingKind; id: string; by: ChangeAuthor }) =>
@@ -46,7 +47,7 @@ export function writeOperations(db: DatabaseSync) {
       pruneEvents(db, request.receivedBefore, request.limit),
     pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
     /** Proves that a commit can be made: it writes a page. */
-    probe: (): void => db.exec('UPDATE probe SET at = at + 1'),
+    probe: (): void => db.exec('UPDATE store_state SET probes = probes + 1'),
   };
 }
 

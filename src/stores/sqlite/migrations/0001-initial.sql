@@ -122,9 +122,10 @@ CREATE TABLE replays (
 ) STRICT;
 CREATE INDEX replays_running ON replays (state) WHERE state = 'running';
 
--- One row, written to find out whether the disk still takes a commit.
-CREATE TABLE probe (at INTEGER NOT NULL) STRICT;
-INSERT INTO probe VALUES (0);
+-- One row. `probes` is written to find out whether the disk still takes a commit; `pruned_seq` is the
+-- highest place whose row was removed, so that no place is given twice.
+CREATE TABLE store_state (probes INTEGER NOT NULL, pruned_seq INTEGER NOT NULL) STRICT;
+INSERT INTO store_state VALUES (0, 0);
 
 CREATE TABLE rejections (
   seq INTEGER PRIMARY KEY,

@@ -1,0 +1,193 @@
+import type { ReadReference, Settings } from './reference.ts';
+import { compileReference, splitReference } from './reference.ts';
+import type { RequestView } from './request-view.ts';
+import { VerifierSettingsError } from './reasons.ts';
+
+/**
+ * Alternatives, the first that is complete counts. Each is text with references in braces
+ * (`{json:repository.full_name}#{json:issue.number}`). `{REF=TEXT}` is a condition: it adds
+ * nothing, and holds when the value is TEXT, or any value for `*`.
+ */
+export type IdentityTemplates = readonly string[];
+
+/** An instant of the event: `UNIT REFERENCE`, such as `s json:created`. */
+export type TimeRule = `${'s' | 'ms' | 'iso'} ${string}`;
+
+/** Where a provider writes what its events are. */
+export interface IdentityRules {
+  /**
+   * The reversed domain that types begin with, as in `com.github.push`: `com.` and this. Empty: the
+   * format is shared by many senders, and the type stays as it was sent.
+   */
+  readonly brand?: string;
+  readonly type?: IdentityTemplates;
+  /** What is the same when the sender repeats an event, and never for two events. */
+  readonly id?: IdentityTemplates;
+  /** What the event is about: events with the same key belong together. */
+  readonly key?: IdentityTemplates;
+  readonly time?: readonly TimeRule[];
+}
+
+/** What a request says of its event. Absent: it does not say. */
+export interface EventIdentity {
+  readonly id?: string;
+  readonly type?: string;
+  readonly key?: string;
+  readonly timeMs?: number;
+  /**
+   * The provider gives its events no id: compare bodies instead, within minutes only, for some
+   * senders repeat the same bytes for a new event.
+   */
+  readonly dedupe?: 'body';
+}
+
+// Longer values are somebody's mistake or attack; they must not become keys of an index.
+const maxLength = 512;
+const token = /\{([a-z]+:[^{}=]+)(?:=([^{}]*))?\}/g;
+
+type Read = (view: RequestView) => string | undefined;
+
+/**
+ * Prepares the reading of an event's identity. Nothing is parsed that the rules do not need.
+ *
+ * @param defaultBrand the brand when the rules name none; undefined for generic sources, whose
+ *   events have only the identity that the settings `idFrom`, `typeFrom`, `keyFrom`, `timeFrom`
+ *   tell.
+ */
+export function compileIdentity(rules: IdentityRules, defaultBrand: string | undefined, settings: Settings) {
+  const readId = compileFirst(chosen(settings, 'idFrom', rules.id));
+  const readType = compileFirst(chosen(settings, 'typeFrom', rules.type));
+  const readKey = compileFirst(chosen(settings, 'keyFrom', rules.key));
+  const readTime = compileTime(settings['timeFrom'] === undefined ? rules.time : [settings['timeFrom']]);
+  const brand = rules.brand ?? defaultBrand;
+  const prefix = brand === undefined || brand === '' ? '' : `com.${brand}.`;
+  const fallbackType = prefix === '' ? undefined : `${prefix}event`;
+  const hintsBody = defaultBrand !== undefined;
+
+  return (view: RequestView): EventIdentity => {
+    const type = readType?.(view);
+    const id = readId?.(view);
+    const key = readKey?.(view);
+    const timeMs = readTime(view);
+    const fullType = type === undefined ? fallbackType : prefix + cleanType(type);
+    return {
+      ...(fullType === undefined ? {} : { type: fullType }),
+      ...(id === undefined ? {} : { id }),
+      ...(key === undefined ? {} : { key }),
+      ...(timeMs === undefined ? {} : { timeMs }),
+      ...(id === undefined && hintsBody ? { dedupe: 'body' } : {}),
+    };
+  };
+}
+
+function chosen(settings: Settings, name: string, fromTable: IdentityTemplates | undefined) {
+  const own = settings[name];
+  if (own === undefined) return { pointer: name, templates: fromTable };
+  if (!own.includes('{') && splitReference(own) === undefined) {
+    throw new VerifierSettingsError(
+      `/config/${name}`,
+      `"${own}" does not say where to look: write for example h:x-event-id or json:id`,
+    );
+  }
+  // A bare reference is a template with nothing around it.
+  return { pointer: name, templates: [own.includes('{') ? own : `{${own}}`] };
+}
+
+function compileFirst(rule: { pointer: string; templates: IdentityTemplates | undefined }): Read | undefined {
+  if (rule.templates === undefined || rule.templates.length === 0) return undefined;
+  try {
+    const alternatives = rule.templates.map(compileTemplate);
+    return (view) => {
+      for (const read of alternatives) {
+        const value = read(view);
+        if (value !== undefined && value !== '' && value.length <= maxLength) return value;
+      }
+      return undefined;
+    };
+  } catch (error) {
+    if (!(error instanceof VerifierSettingsError)) throw error;
+    throw new VerifierSettingsError(`/config/${rule.pointer}`, error.message);
+  }
+}
+
+function compileTemplate(template: string): Read {
+  const parts: Read[] = [];
+  let end = 0;
+  for (const match of template.matchAll(token)) {
+    const text = template.slice(end, match.index);
+    if (text !== '') parts.push(() => text);
+    end = match.index + match[0].length;
+    const read = compileReference(match[1] ?? '', {}, false);
+    const condition = match[2];
+    parts.push(condition === undefined ? nonEmpty(read) : holds(read, condition));
+  }
+  const rest = template.slice(end);
+  if (rest !== '') parts.push(() => rest);
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : (view) => joinAll(parts, view);
+}
+
+function joinAll(parts: readonly Read[], view: RequestView): string | undefined {
+  let joined = '';
+  for (const read of parts) {
+    const part = read(view);
+    if (part === undefined) return undefined;
+    joined += part;
+  }
+  return joined;
+}
+
+function nonEmpty(read: ReadReference): Read {
+  return (view) => {
+    const value = read(view);
+    return value === '' ? undefined : value;
+  };
+}
+
+function holds(read: ReadReference, condition: string): Read {
+  return (view) => {
+    const value = read(view);
+    return value !== undefined && (condition === '*' || value === condition) ? '' : undefined;
+  };
+}
+
+function cleanType(type: string): string {
+  return /[^A-Za-z0-9_.-]/.test(type) ? type.replaceAll(/[^A-Za-z0-9_.-]/g, '_') : type;
+}
+
+function compileTime(rules: readonly string[] | undefined): (view: RequestView) => number | undefined {
+  const readers = (rules ?? []).map((rule) => {
+    const [unit = '', reference = ''] = rule.split(' ');
+    return { unit, read: compileReference(reference, {}, false) };
+  });
+  return (view) => {
+    for (const { unit, read } of readers) {
+      const instant = parseTime(read(view), unit);
+      if (instant !== undefined) return instant;
+    }
+    return undefined;
+  };
+}
+
+// Lenient, unlike the timestamps of proofs: nothing depends on it but how an event is shown.
+function parseTime(text: string | undefined, unit: string): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const instant =
+    unit === 'iso'
+      ? parseIso(text)
+      : /^\d+(?:\.\d+)?$/.test(text)
+        ? Number(text) * (unit === 's' ? 1000 : 1)
+        : NaN;
+  return Number.isFinite(instant) && instant > 0 ? Math.round(instant) : undefined;
+}
+
+function parseIso(text: string): number {
+  if (!/^\d{4}-\d\d-\d\d[T ]/.test(text)) return NaN;
+  const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
+  return Date.parse(
+    zoned
+      .replace(' ', 'T')
+      .replace(/(\.\d{3})\d+/, '$1')
+      .replace(/([+-]\d\d)(\d\d)$/, '$1:$2'),
+  );
+}

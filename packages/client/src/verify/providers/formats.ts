@@ -1,0 +1,90 @@
+import type { ProviderTable } from '../provider.ts';
+import { standardWebhooks } from '../scheme-shapes.ts';
+
+/** Formats that many senders share. */
+export const formatsProviders: ProviderTable = {
+  hookdeck: {
+    brand: '',
+    evidence: 'secondary',
+    scheme: {
+      kind: 'mac',
+      alg: 'hmac-sha256',
+      sig: { enc: 'base64', headers: ['x-hookdeck-signature', 'x-hookdeck-signature-2'] },
+      content: '{body}',
+    },
+    type: ['{json:type}'],
+    id: ['{h:x-hookdeck-eventid}'],
+  },
+  inngest: {
+    evidence: 'sdk',
+    scheme: {
+      kind: 'mac',
+      alg: 'hmac-sha256',
+      key: { stripPattern: '^signkey-\\w+-' },
+      sig: { header: 'x-inngest-signature', list: '&', kv: '=', pick: 's', enc: 'hex' },
+      ts: { from: 'sig:t', unit: 's', past: 300, future: 300 },
+      content: '{body}{ts}',
+    },
+    type: ['{json:event.name}'],
+    key: ['{json:ctx.run_id}'],
+    time: ['ms json:event.ts'],
+  },
+  qstash: {
+    brand: 'upstash',
+    evidence: 'sdk',
+    scheme: {
+      kind: 'jwt',
+      token: 'h:upstash-signature',
+      algs: ['HS256'],
+      key: { from: 'secret' },
+      issuers: ['Upstash'],
+      subjectIsUrl: true,
+      bodyHash: { claim: 'body', enc: 'base64url' },
+    },
+    type: ['{json:type}'],
+    id: ['{h:upstash-message-id}'],
+  },
+  standardwebhooks: {
+    brand: '',
+    evidence: 'sdk',
+    scheme: standardWebhooks('webhook'),
+    type: ['{json:type}'],
+    id: ['{h:webhook-id}'],
+    key: ['{json:data.id}'],
+    time: ['iso json:timestamp'],
+  },
+  standardwebhooks_ed25519: {
+    brand: '',
+    evidence: 'docs',
+    scheme: {
+      kind: 'signature',
+      alg: 'ed25519',
+      key: { from: 'publicKey', format: 'raw-base64', strip: ['whpk_'] },
+      sig: { header: 'webhook-signature', list: ' ', kv: ',', pick: 'v1a', enc: 'base64' },
+      id: 'h:webhook-id',
+      ts: { from: 'h:webhook-timestamp', unit: 's', past: 300, future: 300 },
+      content: '{id}.{ts}.{body}',
+    },
+    type: ['{json:type}'],
+    id: ['{h:webhook-id}'],
+    key: ['{json:data.id}'],
+    time: ['iso json:timestamp'],
+  },
+  supabase_auth_hook: {
+    brand: 'supabase',
+    evidence: 'sdk',
+    scheme: standardWebhooks('webhook', { key: { decode: 'base64', strip: ['v1,', 'whsec_'] } }),
+    type: ['send_sms{json:sms.otp=*}', 'send_email{json:email_data.email_action_type=*}', 'auth_hook'],
+    id: ['{h:webhook-id}'],
+    key: ['{json:user.id}', '{json:user_id}'],
+  },
+  svix: {
+    brand: '',
+    evidence: 'sdk',
+    scheme: standardWebhooks('svix'),
+    type: ['{json:type}', '{json:event_type}', '{json:eventType}'],
+    id: ['{h:svix-id}'],
+    key: ['{json:data.id}'],
+    time: ['iso json:timestamp'],
+  },
+};

@@ -1,0 +1,27 @@
+import { deliveryOperations } from './deliveries.ts';
+import { destinationActionOperations } from './destination-actions.ts';
+import { destinationOperations } from './destinations.ts';
+import { eventOperations } from './events.ts';
+import { filterOperations } from './filters.ts';
+import { keyOperations } from './keys.ts';
+import type { Operation } from './operation.ts';
+import { publishOperations } from './publish.ts';
+import { rejectionOperations } from './rejections.ts';
+import { replayOperations } from './replays.ts';
+import { sourceOperations } from './sources.ts';
+import { subscriptionOperations } from './subscriptions.ts';
+
+/** Everything that can be asked of the gateway, in the order in which the docs tell it. */
+export const CATALOGUE: readonly Operation[] = [
+  ...sourceOperations,
+  ...destinationOperations,
+  ...destinationActionOperations,
+  ...subscriptionOperations,
+  ...publishOperations,
+  ...eventOperations,
+  ...deliveryOperations,
+  ...replayOperations,
+  ...rejectionOperations,
+  ...filterOperations,
+  ...keyOperations,
+];

@@ -1,0 +1,344 @@
+import { z } from 'zod';
+import { RESERVED_HEADERS } from '../core/outbound-request.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Destination, DestinationAuth, SealedSecret } from '../domain/settings.ts';
+import { formatDuration } from '../domain/units.ts';
+import {
+  durationField,
+  headerText,
+  id,
+  idParams,
+  instant,
+  isoTime,
+  isoTimeOrNull,
+  listOf,
+  name,
+  noContent,
+  nothing,
+  pageFields,
+  rateLimitIn,
+  rateLimitOut,
+  rateLimitView,
+  settingsList,
+  tenant,
+} from './fields.ts';
+import { operation, type OperationContext } from './operation.ts';
+import { tenantFilter, tenantFor } from './tenancy.ts';
+
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
+
+const headersIn = z.record(z.string(), headerText).superRefine((headers, context) => {
+  for (const header of Object.keys(headers)) {
+    if (!HEADER_NAME.test(header)) {
+      context.addIssue({ code: 'custom', path: [header], message: 'is not a header name' });
+    } else if (RESERVED_HEADERS.test(header.toLowerCase())) {
+      context.addIssue({
+        code: 'custom',
+        path: [header],
+        message: 'is set by Ringback and cannot be replaced',
+      });
+    }
+  }
+});
+
+const authIn = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('bearer'), token: headerText.min(1) }),
+  z.strictObject({
+    type: z.literal('basic'),
+    username: z.string().max(256),
+    password: z.string().max(1_024),
+  }),
+]);
+
+const signingIn = z.strictObject({
+  scheme: z.enum(['standard', 'standard-ed25519', 'none']).default('standard'),
+  secret: z.string().trim().max(256).optional().describe('absent = one is made and shown once'),
+});
+
+const changeable = {
+  name,
+  url: z.string().min(1).max(2_048),
+  headers: headersIn,
+  timeout: durationField('100ms', '5m'),
+  max_in_flight: z.int().min(1).max(1_000),
+  rate_limit: rateLimitIn.nullable(),
+  auth: authIn.nullable(),
+};
+
+const createBody = z
+  .strictObject({ ...changeable, kind: z.literal('webhook'), signing: signingIn, tenant })
+  .partial()
+  .required({ name: true, url: true });
+const changeBody = z.strictObject(changeable).partial();
+
+export const destinationOut = z.object({
+  id,
+  name: z.string(),
+  tenant: z.string(),
+  kind: z.literal('webhook'),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  timeout: z.string(),
+  max_in_flight: z.int(),
+  rate_limit: rateLimitOut,
+  signing: z.object({
+    scheme: z.enum(['standard', 'standard-ed25519', 'none']),
+    secrets: z.array(z.object({ created_at: instant, expires_at: instant.nullable() })),
+  }),
+  auth: z.object({ type: z.enum(['bearer', 'basic']) }).nullable(),
+  state: z.enum(['enabled', 'paused', 'disabled']),
+  state_reason: z.string().nullable(),
+  state_changed_at: instant,
+  created_at: instant,
+  updated_at: instant,
+});
+
+const destinationWithSecretOut = destinationOut.extend({
+  secret: z.string().nullable().describe('the signing secret, shown this once; null when nothing is signed'),
+});
+
+/** How long the old secret signs too, unless the caller says otherwise. */
+const DEFAULT_GRACE_MS = 24 * 3_600_000;
+const DEFAULT_TIMEOUT_MS = 15_000;
+const DEFAULT_MAX_IN_FLIGHT = 64;
+
+export function destinationView(destination: Destination): z.input<typeof destinationOut> {
+  return {
+    id: destination.id,
+    name: destination.name,
+    tenant: destination.tenant,
+    kind: destination.kind,
+    url: destination.url,
+    headers: { ...destination.headers },
+    timeout: formatDuration(destination.timeoutMs),
+    max_in_flight: destination.maxInFlight,
+    rate_limit: rateLimitView(destination.rateLimit),
+    signing: {
+      scheme: destination.signing,
+      secrets: destination.secrets.map((secret) => ({
+        created_at: isoTime(secret.createdAt),
+        expires_at: isoTimeOrNull(secret.expiresAt),
+      })),
+    },
+    auth: destination.auth === null ? null : { type: destination.auth.kind },
+    state: destination.state,
+    state_reason: destination.stateReason,
+    state_changed_at: isoTime(destination.stateChangedAt),
+    created_at: isoTime(destination.createdAt),
+    updated_at: isoTime(destination.updatedAt),
+  };
+}
+
+function seal(context: OperationContext, destinationId: string, text: string): SealedSecret {
+  const { secrets, clock } = context.gateway.services;
+  return { sealed: secrets.seal(text, destinationId), createdAt: clock.now(), expiresAt: null };
+}
+
+function authOf(
+  context: OperationContext,
+  destinationId: string,
+  auth: z.output<typeof authIn> | null,
+): DestinationAuth | null {
+  if (auth === null) return null;
+  if (auth.type === 'bearer') return { kind: 'bearer', token: seal(context, destinationId, auth.token) };
+  return { kind: 'basic', username: auth.username, password: seal(context, destinationId, auth.password) };
+}
+
+function changed(
+  context: OperationContext,
+  destination: Destination,
+  change: z.output<typeof changeBody>,
+): Destination {
+  return {
+    ...destination,
+    name: change.name ?? destination.name,
+    url: change.url ?? destination.url,
+    headers: change.headers ?? destination.headers,
+    timeoutMs: change.timeout ?? destination.timeoutMs,
+    maxInFlight: change.max_in_flight ?? destination.maxInFlight,
+    rateLimit: change.rate_limit === undefined ? destination.rateLimit : change.rate_limit,
+    auth: change.auth === undefined ? destination.auth : authOf(context, destination.id, change.auth),
+    updatedAt: context.gateway.services.clock.now(),
+  };
+}
+
+async function save(context: OperationContext, destination: Destination): Promise<void> {
+  const refusal = context.gateway.services.addresses.refuseUrl(destination.url);
+  const message =
+    refusal ??
+    (destination.url.startsWith(`${context.publicUrl}/in/`)
+      ? 'is an ingest URL of this gateway: events would go round in circles'
+      : null);
+  if (message !== null) {
+    throw new Problem('validation_failed', `url: ${message}`, { errors: [{ pointer: '/url', message }] });
+  }
+  await context.gateway.settings.save('destination', destination, context.caller);
+}
+
+function newSecret(
+  context: OperationContext,
+  scheme: Destination['signing'],
+  given: string | undefined,
+): string | null {
+  if (scheme === 'none') return null;
+  const { signer } = context.gateway.services;
+  const secret = given ?? signer.generate(scheme);
+  const message = signer.check(scheme, secret);
+  if (message === null) return secret;
+  throw new Problem('validation_failed', `signing secret: ${message}`, {
+    errors: [{ pointer: '/signing/secret', message }],
+  });
+}
+
+const create = operation({
+  name: 'destinations.create',
+  method: 'POST',
+  path: '/v1/destinations',
+  scope: 'manage',
+  summary: 'Create a destination; its signing secret is shown once, in the answer',
+  params: nothing,
+  query: nothing,
+  body: createBody,
+  output: destinationWithSecretOut,
+  status: 201,
+  run: async (context, { body }) => {
+    const { services } = context.gateway;
+    const now = services.clock.now();
+    const destinationId = services.ids.make('dst');
+    const scheme = body.signing?.scheme ?? 'standard';
+    const secret = newSecret(context, scheme, body.signing?.secret);
+    const blank: Destination = {
+      id: destinationId,
+      tenant: tenantFor(context.caller.principal, body.tenant),
+      name: body.name,
+      kind: 'webhook',
+      url: body.url,
+      headers: {},
+      timeoutMs: DEFAULT_TIMEOUT_MS,
+      maxInFlight: DEFAULT_MAX_IN_FLIGHT,
+      rateLimit: null,
+      signing: scheme,
+      secrets: secret === null ? [] : [seal(context, destinationId, secret)],
+      auth: null,
+      state: 'enabled',
+      stateReason: null,
+      stateChangedAt: now,
+      createdAt: now,
+      updatedAt: now,
+    };
+    const destination = changed(context, blank, body);
+    await save(context, destination);
+    return { ...destinationView(destination), secret };
+  },
+});
+
+const list = operation({
+  name: 'destinations.list',
+  method: 'GET',
+  path: '/v1/destinations',
+  scope: 'read',
+  summary: 'List destinations, newest first',
+  params: nothing,
+  query: z.strictObject({ ...pageFields, tenant: tenant.optional() }),
+  body: nothing,
+  output: listOf(destinationOut),
+  status: 200,
+  run: async (context, { query }) => {
+    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
+    const destinations = context.gateway.directory
+      .list('destination')
+      .filter((destination) => wanted === undefined || destination.tenant === wanted);
+    return settingsList(destinations, query, destinationView);
+  },
+});
+
+const get = operation({
+  name: 'destinations.get',
+  method: 'GET',
+  path: '/v1/destinations/{id}',
+  scope: 'read',
+  summary: 'Show a destination',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: destinationOut,
+  status: 200,
+  run: async (context, { params }) =>
+    destinationView(context.gateway.settings.find('destination', params.id, context.caller.principal)),
+});
+
+const update = operation({
+  name: 'destinations.update',
+  method: 'PATCH',
+  path: '/v1/destinations/{id}',
+  scope: 'manage',
+  summary: 'Change fields of a destination; the others stay',
+  params: idParams,
+  query: nothing,
+  body: changeBody,
+  output: destinationOut,
+  status: 200,
+  run: async (context, { params, body }) => {
+    const before = context.gateway.settings.find('destination', params.id, context.caller.principal);
+    const destination = changed(context, before, body);
+    await save(context, destination);
+    return destinationView(destination);
+  },
+});
+
+const remove = operation({
+  name: 'destinations.delete',
+  method: 'DELETE',
+  path: '/v1/destinations/{id}',
+  scope: 'manage',
+  summary: 'Delete a destination; what it is still owed is cancelled',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: noContent,
+  status: 204,
+  run: async (context, { params }) => {
+    const { settings, directory } = context.gateway;
+    settings.find('destination', params.id, context.caller.principal);
+    const users = directory.list('subscription').filter(({ destinationId }) => destinationId === params.id);
+    if (users.length > 0) {
+      const names = users.map((subscription) => subscription.name).join(', ');
+      throw new Problem('conflict', `subscriptions send to it: ${names}; delete or change them first`);
+    }
+    await settings.remove('destination', params.id, context.caller);
+    return undefined;
+  },
+});
+
+const rotateSecret = operation({
+  name: 'destinations.rotate-secret',
+  method: 'POST',
+  path: '/v1/destinations/{id}/rotate-secret',
+  scope: 'manage',
+  summary: 'Make a new signing secret; the old one signs too until its grace time ends',
+  params: idParams,
+  query: nothing,
+  body: z.strictObject({
+    secret: z.string().trim().max(256).optional(),
+    grace: durationField('0s', '30d').optional().describe('how long both sign, default 24h'),
+  }),
+  output: destinationWithSecretOut,
+  status: 200,
+  run: async (context, { params, body }) => {
+    const before = context.gateway.settings.find('destination', params.id, context.caller.principal);
+    const secret = newSecret(context, before.signing, body.secret);
+    if (secret === null)
+      throw new Problem('conflict', 'the destination signs nothing, so there is no secret');
+    const now = context.gateway.services.clock.now();
+    const endsAt = now + (body.grace ?? DEFAULT_GRACE_MS);
+    const previous = before.secrets
+      .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+      .map((old) => ({ ...old, expiresAt: Math.min(old.expiresAt ?? endsAt, endsAt) }));
+    const secrets = [seal(context, before.id, secret), ...previous];
+    const destination = { ...before, secrets, updatedAt: now };
+    await save(context, destination);
+    return { ...destinationView(destination), secret };
+  },
+});
+
+export const destinationOperations = [create, list, get, update, remove, rotateSecret];

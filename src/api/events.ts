@@ -1,0 +1,252 @@
+import { z } from 'zod';
+import type { ConsideredSubscription } from '../core/explain.ts';
+import type { LoggedEvent } from '../domain/event.ts';
+import { isTypePattern } from '../domain/type-pattern.ts';
+import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
+import {
+  bodyView,
+  headerPairs,
+  headerPairsOut,
+  id,
+  idParams,
+  instant,
+  instantIn,
+  isoTime,
+  listOf,
+  listView,
+  logPage,
+  nothing,
+  pageFields,
+  tenant,
+} from './fields.ts';
+import { operation, type OperationContext } from './operation.ts';
+import { tenantFilter, visible } from './tenancy.ts';
+
+/** Filters of every question about events. */
+export const eventFilterFields = {
+  type: z.string().refine(isTypePattern, 'must be an event type or a pattern').optional(),
+  source: z
+    .string()
+    .max(128)
+    .optional()
+    .describe('id or name of a source, or the source of published events'),
+  tenant: tenant.optional(),
+  from: instantIn.optional(),
+  to: instantIn.optional(),
+  key: z.string().max(512).optional(),
+  correlation_id: z.string().max(128).optional(),
+  q: z.string().min(1).max(200).optional().describe('text in the body, the type, the key or the subject'),
+};
+
+const eventFilterQuery = z.strictObject(eventFilterFields);
+
+export function eventFilter(context: OperationContext, query: z.output<typeof eventFilterQuery>) {
+  return {
+    ...tenantFilter(context.caller.principal, query.tenant),
+    ...(query.type === undefined ? {} : { type: query.type }),
+    ...(query.source === undefined ? {} : { source: query.source }),
+    ...(query.key === undefined ? {} : { key: query.key }),
+    ...(query.correlation_id === undefined ? {} : { correlationId: query.correlation_id }),
+    ...(query.from === undefined ? {} : { from: query.from }),
+    ...(query.to === undefined ? {} : { to: query.to }),
+    ...(query.q === undefined ? {} : { text: query.q }),
+  };
+}
+
+const eventFields = {
+  id,
+  tenant: z.string(),
+  source_id: z.string().nullable(),
+  source: z.string(),
+  type: z.string(),
+  key: z.string().nullable(),
+  subject: z.string().nullable(),
+  external_id: z.string().nullable(),
+  correlation_id: z.string().nullable(),
+  causation_id: z.string().nullable(),
+  time: instant,
+  received_at: instant,
+  content_type: z.string().nullable(),
+  body_bytes: z.int(),
+};
+
+export const eventSummaryOut = z.object(eventFields);
+
+const verificationOut = z.object({
+  provider: z.string(),
+  covers: z.enum(['body', 'metadata', 'nothing']),
+  secret_number: z.int().nullable(),
+  principal: z.string().nullable(),
+});
+
+const eventOut = z.object({
+  ...eventFields,
+  headers: headerPairsOut,
+  body: z.string(),
+  body_encoding: z.enum(['utf8', 'base64']),
+  request_id: id,
+  method: z.string(),
+  path: z.string(),
+  remote_address: z.string().nullable(),
+  verification: verificationOut,
+  dedupe_key: z.string().nullable(),
+  invalid: z.string().nullable().describe('why it fails its schema, for sources that mark such events'),
+});
+
+export function eventSummary(event: LoggedEvent): z.input<typeof eventSummaryOut> {
+  return {
+    id: event.id,
+    tenant: event.tenant,
+    source_id: event.sourceId,
+    source: event.source,
+    type: event.type,
+    key: event.key,
+    subject: event.subject,
+    external_id: event.externalId,
+    correlation_id: event.correlationId,
+    causation_id: event.causationId,
+    time: isoTime(event.occurredAt),
+    received_at: isoTime(event.receivedAt),
+    content_type: event.contentType,
+    body_bytes: event.body.byteLength,
+  };
+}
+
+function verificationView({ verification }: LoggedEvent['origin']): z.input<typeof verificationOut> {
+  return {
+    provider: verification.provider,
+    covers: verification.covers,
+    secret_number: verification.secretIndex,
+    principal: verification.principal ?? null,
+  };
+}
+
+function eventView(event: LoggedEvent): z.input<typeof eventOut> {
+  const { origin } = event;
+  return {
+    ...eventSummary(event),
+    headers: headerPairs(event.headers),
+    ...bodyView(event.body),
+    request_id: origin.requestId,
+    method: origin.method,
+    path: origin.path,
+    remote_address: origin.remoteAddress,
+    verification: verificationView(origin),
+    dedupe_key: origin.dedupeKey,
+    invalid: origin.invalid ?? null,
+  };
+}
+
+/** An event that the caller may see; also by the id that `why` is given. */
+export async function findEvent(context: OperationContext, eventId: string): Promise<LoggedEvent> {
+  const event = await context.gateway.services.store.queries.event(eventId);
+  return visible(event, context.caller.principal, `event ${eventId}`);
+}
+
+const list = operation({
+  name: 'events.list',
+  method: 'GET',
+  path: '/v1/events',
+  scope: 'read',
+  summary: 'List events, newest first',
+  params: nothing,
+  query: z.strictObject({ ...pageFields, ...eventFilterFields }),
+  body: nothing,
+  output: listOf(eventSummaryOut),
+  status: 200,
+  run: async (context, { query }) => {
+    const { queries } = context.gateway.services.store;
+    return listView(await queries.events(eventFilter(context, query), logPage(query)), eventSummary);
+  },
+});
+
+const get = operation({
+  name: 'events.get',
+  method: 'GET',
+  path: '/v1/events/{id}',
+  scope: 'read',
+  summary: 'Show an event with its headers, its body and how it was verified',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: eventOut,
+  status: 200,
+  run: async (context, { params }) => eventView(await findEvent(context, params.id)),
+});
+
+const deliveries = operation({
+  name: 'events.deliveries',
+  method: 'GET',
+  path: '/v1/events/{id}/deliveries',
+  scope: 'read',
+  summary: 'List the deliveries of an event, newest first',
+  params: idParams,
+  query: z.strictObject(pageFields),
+  body: nothing,
+  output: listOf(deliveryOut),
+  status: 200,
+  run: async (context, { params, query }) => {
+    const event = await findEvent(context, params.id);
+    const { queries } = context.gateway.services.store;
+    return listView(await queries.deliveries({ eventId: event.id }, logPage(query)), deliveryView);
+  },
+});
+
+const consideredOut = z.object({
+  subscription_id: id,
+  name: z.string(),
+  destination_id: id,
+  matched: z.boolean(),
+  reason: z.string(),
+  detail: z.string().nullable(),
+});
+
+function consideredView({ subscription, verdict }: ConsideredSubscription): z.input<typeof consideredOut> {
+  return {
+    subscription_id: subscription.id,
+    name: subscription.name,
+    destination_id: subscription.destinationId,
+    matched: verdict.matched,
+    reason: verdict.reason,
+    detail: verdict.detail ?? null,
+  };
+}
+
+const trace = operation({
+  name: 'events.trace',
+  method: 'GET',
+  path: '/v1/events/{id}/trace',
+  scope: 'read',
+  summary: 'Explain an event: how it was verified, which subscriptions took it and why, what became of it',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: z.object({
+    event: eventSummaryOut,
+    request_id: id,
+    verification: verificationOut,
+    dedupe_key: z.string().nullable(),
+    subscriptions: z.array(consideredOut),
+    deliveries: z.array(deliveryOut.extend({ attempts: z.array(attemptOut) })),
+    children: z.array(eventSummaryOut),
+  }),
+  status: 200,
+  run: async (context, { params }) => {
+    const event = await findEvent(context, params.id);
+    const explained = await context.gateway.explain.event(event);
+    return {
+      event: eventSummary(event),
+      request_id: event.origin.requestId,
+      verification: verificationView(event.origin),
+      dedupe_key: event.origin.dedupeKey,
+      subscriptions: explained.considered.map((considered) => consideredView(considered)),
+      deliveries: explained.deliveries.map(({ delivery, attempts }) => ({
+        ...deliveryView(delivery),
+        attempts: attempts.map((attempt) => attemptView(attempt)),
+      })),
+      children: explained.children.map((child) => eventSummary(child)),
+    };
+  },
+});
+
+export const eventOperations = [list, get, deliveries, trace];

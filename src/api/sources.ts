@@ -1,0 +1,329 @@
+import { z } from 'zod';
+import { Problem } from '../domain/problem.ts';
+import type { SealedSecret, Source } from '../domain/settings.ts';
+import { formatDuration } from '../domain/units.ts';
+import {
+  durationField,
+  id,
+  idParams,
+  instant,
+  isoTime,
+  isoTimeOrNull,
+  listOf,
+  name,
+  noContent,
+  nothing,
+  pageFields,
+  rateLimitIn,
+  rateLimitOut,
+  rateLimitView,
+  record,
+  settingsList,
+  sizeIn,
+  tenant,
+} from './fields.ts';
+import { operation, type OperationContext } from './operation.ts';
+import { checkExpression, newKey } from './setting-checks.ts';
+import { tenantFilter, tenantFor } from './tenancy.ts';
+
+const secretText = z.string().trim().min(1).max(8_192);
+
+const dedupeIn = z.strictObject({
+  key: z.string().max(4_096).nullable().optional().describe('CEL; absent = the event id of the provider'),
+  window: durationField('1m', '90d').optional(),
+});
+
+const changeable = {
+  name,
+  enabled: z.boolean(),
+  config: record.describe("the provider's own public fields, see docs/providers.md"),
+  verification: record.nullable().describe('declarative scheme, for provider "hmac"'),
+  dedupe: dedupeIn,
+  allowed_ips: z.array(z.string().max(64)).max(200).describe('CIDR blocks; empty = anyone'),
+  content_types: z.array(z.string().max(128).toLowerCase()).max(20).describe('media types; empty = any'),
+  max_body_bytes: sizeIn,
+  schema: record.nullable().describe('JSON Schema (2020-12) of the body'),
+  on_invalid: z.enum(['reject', 'mark']),
+  rate_limit: rateLimitIn.nullable(),
+};
+
+const createBody = z
+  .strictObject({
+    ...changeable,
+    provider: z.string().min(1).max(64),
+    secrets: z.array(secretText).max(10).describe('newest first; any of them is accepted'),
+    tenant,
+  })
+  .partial()
+  .required({ name: true, provider: true });
+
+const secretOut = z.object({
+  number: z.int().describe('position, 0 = newest'),
+  created_at: instant,
+  expires_at: instant.nullable(),
+});
+
+export const sourceOut = z.object({
+  id,
+  name: z.string(),
+  tenant: z.string(),
+  provider: z.string(),
+  url: z.string().describe('where the provider sends to; keep it to yourself'),
+  enabled: z.boolean(),
+  secrets: z.array(secretOut),
+  config: record,
+  verification: record.nullable(),
+  dedupe: z.object({ key: z.string().nullable(), window: z.string() }),
+  allowed_ips: z.array(z.string()),
+  content_types: z.array(z.string()),
+  max_body_bytes: z.int(),
+  schema: record.nullable(),
+  on_invalid: z.enum(['reject', 'mark']),
+  rate_limit: rateLimitOut,
+  created_at: instant,
+  updated_at: instant,
+});
+
+const changeBody = z.strictObject(changeable).partial();
+
+type Change = z.output<typeof changeBody>;
+
+function sourceView(source: Source, context: OperationContext): z.input<typeof sourceOut> {
+  return {
+    id: source.id,
+    name: source.name,
+    tenant: source.tenant,
+    provider: source.provider,
+    url: `${context.publicUrl}/in/${source.ingestKey}`,
+    enabled: source.enabled,
+    secrets: source.secrets.map((secret, number) => ({
+      number,
+      created_at: isoTime(secret.createdAt),
+      expires_at: isoTimeOrNull(secret.expiresAt),
+    })),
+    config: source.config,
+    verification: source.verification,
+    dedupe: { key: source.dedupe.key, window: formatDuration(source.dedupe.windowMs) },
+    allowed_ips: [...source.allowedIps],
+    content_types: [...source.contentTypes],
+    max_body_bytes: source.maxBodyBytes,
+    schema: source.schema,
+    on_invalid: source.onInvalid,
+    rate_limit: rateLimitView(source.rateLimit),
+    created_at: isoTime(source.createdAt),
+    updated_at: isoTime(source.updatedAt),
+  };
+}
+
+function changed(source: Source, change: Change, nowMs: number): Source {
+  return {
+    ...source,
+    name: change.name ?? source.name,
+    enabled: change.enabled ?? source.enabled,
+    config: change.config ?? source.config,
+    verification: change.verification === undefined ? source.verification : change.verification,
+    dedupe: {
+      key: change.dedupe?.key === undefined ? source.dedupe.key : change.dedupe.key,
+      windowMs: change.dedupe?.window ?? source.dedupe.windowMs,
+    },
+    allowedIps: change.allowed_ips ?? source.allowedIps,
+    contentTypes: change.content_types ?? source.contentTypes,
+    maxBodyBytes: change.max_body_bytes ?? source.maxBodyBytes,
+    schema: change.schema === undefined ? source.schema : change.schema,
+    onInvalid: change.on_invalid ?? source.onInvalid,
+    rateLimit: change.rate_limit === undefined ? source.rateLimit : change.rate_limit,
+    updatedAt: nowMs,
+  };
+}
+
+/** Everything that would make the source unusable, told now and not at the first event. */
+function check(source: Source, context: OperationContext): void {
+  const { services, directory } = context.gateway;
+  const errors = [];
+  for (const [index, block] of source.allowedIps.entries()) {
+    if (services.addresses.isBlock(block)) continue;
+    errors.push({ pointer: `/allowed_ips/${index}`, message: 'must be an address or a CIDR block' });
+  }
+  if (source.maxBodyBytes > context.limits.maxBodyBytes) {
+    errors.push({
+      pointer: '/max_body_bytes',
+      message: `must be at most ${context.limits.maxBodyBytes}, the server's limit (RINGBACK_MAX_BODY_SIZE)`,
+    });
+  }
+  const schemaProblem = source.schema === null ? null : services.schemas.problem(source.schema);
+  if (schemaProblem !== null) errors.push({ pointer: '/schema', message: schemaProblem });
+  if (errors.length > 0) throw new Problem('validation_failed', 'the source has invalid fields', { errors });
+  checkExpression(directory, source.dedupe.key, '/dedupe/key');
+  services.verifiers.compile(source, directory.openSecrets(source.secrets, source.id));
+}
+
+function seal(context: OperationContext, sourceId: string, text: string): SealedSecret {
+  const { secrets, clock } = context.gateway.services;
+  return { sealed: secrets.seal(text, sourceId), createdAt: clock.now(), expiresAt: null };
+}
+
+async function save(context: OperationContext, source: Source): Promise<z.input<typeof sourceOut>> {
+  check(source, context);
+  await context.gateway.settings.save('source', source, context.caller);
+  return sourceView(source, context);
+}
+
+const create = operation({
+  name: 'sources.create',
+  method: 'POST',
+  path: '/v1/sources',
+  scope: 'manage',
+  summary: 'Create a source: an ingest URL with a verifier',
+  params: nothing,
+  query: nothing,
+  body: createBody,
+  output: sourceOut,
+  status: 201,
+  run: (context, { body }) => {
+    const { services } = context.gateway;
+    const now = services.clock.now();
+    const sourceId = services.ids.make('src');
+    const blank: Source = {
+      id: sourceId,
+      tenant: tenantFor(context.caller.principal, body.tenant),
+      name: body.name,
+      provider: body.provider === 'standard-webhooks' ? 'standardwebhooks' : body.provider,
+      ingestKey: newKey(services.random, 32),
+      enabled: true,
+      secrets: (body.secrets ?? []).map((text) => seal(context, sourceId, text)),
+      config: {},
+      verification: null,
+      dedupe: { key: null, windowMs: context.limits.dedupeWindowMs },
+      allowedIps: [],
+      contentTypes: [],
+      maxBodyBytes: context.limits.defaultBodyBytes,
+      schema: null,
+      onInvalid: 'reject',
+      rateLimit: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+    return save(context, changed(blank, body, now));
+  },
+});
+
+const list = operation({
+  name: 'sources.list',
+  method: 'GET',
+  path: '/v1/sources',
+  scope: 'read',
+  summary: 'List sources, newest first',
+  params: nothing,
+  query: z.strictObject({ ...pageFields, tenant: tenant.optional() }),
+  body: nothing,
+  output: listOf(sourceOut),
+  status: 200,
+  run: async (context, { query }) => {
+    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
+    const sources = context.gateway.directory
+      .list('source')
+      .filter((source) => wanted === undefined || source.tenant === wanted);
+    return settingsList(sources, query, (source) => sourceView(source, context));
+  },
+});
+
+const get = operation({
+  name: 'sources.get',
+  method: 'GET',
+  path: '/v1/sources/{id}',
+  scope: 'read',
+  summary: 'Show a source',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: sourceOut,
+  status: 200,
+  run: async (context, { params }) =>
+    sourceView(context.gateway.settings.find('source', params.id, context.caller.principal), context),
+});
+
+const update = operation({
+  name: 'sources.update',
+  method: 'PATCH',
+  path: '/v1/sources/{id}',
+  scope: 'manage',
+  summary: 'Change fields of a source; the others stay',
+  params: idParams,
+  query: nothing,
+  body: changeBody,
+  output: sourceOut,
+  status: 200,
+  run: (context, { params, body }) => {
+    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
+    return save(context, changed(source, body, context.gateway.services.clock.now()));
+  },
+});
+
+const remove = operation({
+  name: 'sources.delete',
+  method: 'DELETE',
+  path: '/v1/sources/{id}',
+  scope: 'manage',
+  summary: 'Delete a source; its URL answers 404 from then on, its events stay',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: noContent,
+  status: 204,
+  run: async (context, { params }) => {
+    await context.gateway.settings.remove('source', params.id, context.caller);
+    return undefined;
+  },
+});
+
+const addSecret = operation({
+  name: 'sources.add-secret',
+  method: 'POST',
+  path: '/v1/sources/{id}/secrets',
+  scope: 'manage',
+  summary: 'Add a secret as the newest; the ones before stay valid until they expire',
+  params: idParams,
+  query: nothing,
+  body: z.strictObject({
+    secret: secretText,
+    previous_expire_in: durationField('0s', '90d').optional().describe('when the ones before stop counting'),
+  }),
+  output: sourceOut,
+  status: 201,
+  run: (context, { params, body }) => {
+    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
+    const now = context.gateway.services.clock.now();
+    const expiresAt = body.previous_expire_in === undefined ? null : now + body.previous_expire_in;
+    const previous = source.secrets.map((secret) =>
+      expiresAt === null
+        ? secret
+        : { ...secret, expiresAt: Math.min(secret.expiresAt ?? expiresAt, expiresAt) },
+    );
+    const secrets = [seal(context, source.id, body.secret), ...previous];
+    return save(context, { ...source, secrets, updatedAt: now });
+  },
+});
+
+const removeSecret = operation({
+  name: 'sources.remove-secret',
+  method: 'DELETE',
+  path: '/v1/sources/{id}/secrets/{number}',
+  scope: 'manage',
+  summary: 'Remove a secret by its position, 0 = newest',
+  params: z.strictObject({ id, number: z.coerce.number().int().min(0) }),
+  query: nothing,
+  body: nothing,
+  output: sourceOut,
+  status: 200,
+  run: (context, { params }) => {
+    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
+    if (source.secrets[params.number] === undefined) {
+      throw new Problem('not_found', `the source has no secret ${params.number}`);
+    }
+    const secrets = source.secrets.filter((_, index) => index !== params.number);
+    const now = context.gateway.services.clock.now();
+    return save(context, { ...source, secrets, updatedAt: now });
+  },
+});
+
+export const sourceOperations = [create, list, get, update, remove, addSecret, removeSecret];

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { Problem } from '../domain/problem.ts';
+import { mayDo } from '../domain/principal.ts';
+import { eventFilter, eventFilterFields, eventSummary } from './events.ts';
+import { decodeCursor, encodeCursor } from './fields.ts';
+import { fieldErrors } from './invoke.ts';
+import type { OperationContext } from './operation.ts';
+
+export interface StreamMessage {
+  /** For `Last-Event-ID`: where to go on. */
+  readonly id: string;
+  readonly event: 'event.accepted';
+  readonly data: unknown;
+}
+
+const streamQuery = z.strictObject({ ...eventFilterFields, cursor: z.string().max(64).optional() });
+
+const BATCH = 100;
+
+/**
+ * Events in log order, from after `lastEventId` (or from now on) for ever, until `signal` is aborted.
+ * Reads from the log, never from memory, so that nothing is missed between two reads.
+ *
+ * Throws a `Problem` for a query or a cursor that cannot be used.
+ */
+export function eventStream(
+  context: OperationContext,
+  query: unknown,
+  lastEventId: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage | 'idle'> {
+  if (!mayDo(context.caller.principal, 'read'))
+    throw new Problem('scope_missing', 'streaming needs scope "read"');
+  const parsed = streamQuery.safeParse(query);
+  if (!parsed.success) {
+    throw new Problem('validation_failed', 'the query has invalid fields', {
+      errors: fieldErrors(parsed.error, '/query'),
+    });
+  }
+  const { cursor, ...filter } = parsed.data;
+  const place = decodeCursor(lastEventId ?? cursor);
+  return follow(context, eventFilter(context, filter), place === null ? null : Number(place), signal);
+}
+
+async function* follow(
+  context: OperationContext,
+  filter: ReturnType<typeof eventFilter>,
+  from: number | null,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage | 'idle'> {
+  const { acceptance, services } = context.gateway;
+  const { queries } = services.store;
+  let appended = true;
+  let wake: (() => void) | null = null;
+  const stopListening = acceptance.onAppended(() => {
+    appended = true;
+    wake?.();
+  });
+  try {
+    let seq = from ?? (await queries.lastSeq());
+    while (!signal.aborted) {
+      appended = false;
+      const { items, reachedSeq } = await queries.eventsAfter(seq, filter, BATCH);
+      for (const item of items) {
+        yield { id: encodeCursor(item.seq) ?? '', event: 'event.accepted', data: eventSummary(item) };
+      }
+      const moved = reachedSeq > seq;
+      seq = reachedSeq;
+      if (moved || appended) continue;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        services.clock.after(IDLE_MS, resolve);
+      });
+      if (!appended && !signal.aborted) yield 'idle';
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+/** A comment goes out after this long without events, so that proxies and clients see a live line. */
+const IDLE_MS = 15_000;

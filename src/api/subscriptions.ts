@@ -1,0 +1,316 @@
+import { z } from 'zod';
+import { type FieldError, Problem } from '../domain/problem.ts';
+import {
+  DEFAULT_MAX_DELAY_MS,
+  DEFAULT_RETRY_POLICY,
+  exponentialSchedule,
+  type RetryPolicy,
+} from '../domain/retry-schedule.ts';
+import type { Subscription } from '../domain/settings.ts';
+import { isTypePattern } from '../domain/type-pattern.ts';
+import { formatDuration } from '../domain/units.ts';
+import {
+  durationField,
+  id,
+  idParams,
+  instant,
+  instantIn,
+  isoTime,
+  isoTimeOrNull,
+  listOf,
+  name,
+  noContent,
+  nothing,
+  pageFields,
+  settingsList,
+  tenant,
+} from './fields.ts';
+import { operation, type OperationContext } from './operation.ts';
+import { checkExpression } from './setting-checks.ts';
+import { tenantFilter, tenantFor } from './tenancy.ts';
+
+const MAX_ATTEMPTS = 100;
+
+const typePattern = z.string().refine(isTypePattern, {
+  message: 'must be segments of letters, digits, "_" and "-" joined by ".", or "*" and "**" as segments',
+});
+
+const retryIn = z
+  .strictObject({
+    max_attempts: z.int().min(1).max(MAX_ATTEMPTS).optional().describe('counts the first'),
+    schedule: z.array(durationField('0ms', '7d')).min(1).max(MAX_ATTEMPTS).optional(),
+    base: durationField('1ms', '24h').optional(),
+    factor: z.number().min(1).max(10).optional(),
+    max_delay: durationField('1ms', '7d').optional(),
+    jitter: z.number().min(0).max(1).optional(),
+  })
+  .refine((retry) => retry.schedule === undefined || (retry.base ?? retry.factor) === undefined, {
+    message: 'give either "schedule" or "base" and "factor", not both',
+  })
+  .transform((retry) => retryPolicy(retry));
+
+const expression = z.string().min(1).max(4_096).nullable();
+
+const changeable = {
+  name,
+  destination_id: id,
+  sources: z.array(z.string().min(1)).max(100).describe('ids or names; empty = all'),
+  types: z.array(typePattern).max(100).describe('patterns such as invoice.*; empty = all'),
+  filter: expression.describe('CEL over event, headers, data'),
+  session_key: expression.describe('CEL to a string'),
+  transform: expression.describe('CEL to a map that is sent instead of the body'),
+  ordering: z.enum(['none', 'key']),
+  retry: retryIn,
+  on_client_error: z.enum(['retry', 'dead']),
+  enabled: z.boolean(),
+  expires_at: instantIn.nullable(),
+};
+
+const createBody = z
+  .strictObject({ ...changeable, tenant })
+  .partial()
+  .required({ name: true, destination_id: true });
+const changeBody = z.strictObject(changeable).partial();
+
+export const subscriptionOut = z.object({
+  id,
+  name: z.string(),
+  tenant: z.string(),
+  destination_id: id,
+  sources: z.array(z.string()),
+  types: z.array(z.string()),
+  filter: z.string().nullable(),
+  session_key: z.string().nullable(),
+  transform: z.string().nullable(),
+  ordering: z.enum(['none', 'key']),
+  retry: z.object({
+    max_attempts: z.int(),
+    schedule: z.array(z.string()),
+    max_delay: z.string(),
+    jitter: z.number(),
+  }),
+  on_client_error: z.enum(['retry', 'dead']),
+  enabled: z.boolean(),
+  expires_at: instant.nullable(),
+  created_at: instant,
+  updated_at: instant,
+});
+
+function retryPolicy(retry: {
+  max_attempts?: number | undefined;
+  schedule?: number[] | undefined;
+  base?: number | undefined;
+  factor?: number | undefined;
+  max_delay?: number | undefined;
+  jitter?: number | undefined;
+}): RetryPolicy {
+  const maxDelayMs = retry.max_delay ?? DEFAULT_MAX_DELAY_MS;
+  const jitter = retry.jitter ?? DEFAULT_RETRY_POLICY.jitter;
+  if (retry.schedule !== undefined) {
+    const maxAttempts = retry.max_attempts ?? retry.schedule.length + 1;
+    return { maxAttempts, scheduleMs: retry.schedule, jitter, maxDelayMs };
+  }
+  const maxAttempts = retry.max_attempts ?? DEFAULT_RETRY_POLICY.maxAttempts;
+  if (retry.base === undefined) {
+    return { maxAttempts, scheduleMs: DEFAULT_RETRY_POLICY.scheduleMs, jitter, maxDelayMs };
+  }
+  const settings = { baseMs: retry.base, factor: retry.factor ?? 2, maxDelayMs, maxAttempts };
+  return { maxAttempts, scheduleMs: exponentialSchedule(settings), jitter, maxDelayMs };
+}
+
+function subscriptionView(subscription: Subscription): z.input<typeof subscriptionOut> {
+  const { retry } = subscription;
+  return {
+    id: subscription.id,
+    name: subscription.name,
+    tenant: subscription.tenant,
+    destination_id: subscription.destinationId,
+    sources: [...subscription.sources],
+    types: [...subscription.types],
+    filter: subscription.filter,
+    session_key: subscription.sessionKey,
+    transform: subscription.transform,
+    ordering: subscription.ordering,
+    retry: {
+      max_attempts: retry.maxAttempts,
+      schedule: retry.scheduleMs.map((ms) => formatDuration(ms)),
+      max_delay: formatDuration(retry.maxDelayMs),
+      jitter: retry.jitter,
+    },
+    on_client_error: subscription.onClientError,
+    enabled: subscription.enabled,
+    expires_at: isoTimeOrNull(subscription.expiresAt),
+    created_at: isoTime(subscription.createdAt),
+    updated_at: isoTime(subscription.updatedAt),
+  };
+}
+
+function changed(
+  context: OperationContext,
+  subscription: Subscription,
+  change: z.output<typeof changeBody>,
+): Subscription {
+  return {
+    ...subscription,
+    name: keep(change.name, subscription.name),
+    destinationId: keep(change.destination_id, subscription.destinationId),
+    sources:
+      change.sources === undefined ? subscription.sources : sourceIds(context, subscription, change.sources),
+    types: keep(change.types, subscription.types),
+    filter: keep(change.filter, subscription.filter),
+    sessionKey: keep(change.session_key, subscription.sessionKey),
+    transform: keep(change.transform, subscription.transform),
+    ordering: keep(change.ordering, subscription.ordering),
+    retry: keep(change.retry, subscription.retry),
+    onClientError: keep(change.on_client_error, subscription.onClientError),
+    enabled: keep(change.enabled, subscription.enabled),
+    expiresAt: keep(change.expires_at, subscription.expiresAt),
+    updatedAt: context.gateway.services.clock.now(),
+  };
+}
+
+function keep<Value>(next: Value | undefined, before: Value): Value {
+  return next === undefined ? before : next;
+}
+
+/** Sources may be named; what is kept is the id, so that renaming one changes nothing. */
+function sourceIds(
+  context: OperationContext,
+  subscription: Subscription,
+  wanted: readonly string[],
+): string[] {
+  const known = context.gateway.directory
+    .list('source')
+    .filter(({ tenant: of }) => of === subscription.tenant);
+  const errors: FieldError[] = [];
+  const ids = wanted.flatMap((text, index) => {
+    const source = known.find((candidate) => candidate.id === text || candidate.name === text);
+    if (source !== undefined) return [source.id];
+    errors.push({ pointer: `/sources/${index}`, message: `there is no source "${text}"` });
+    return [];
+  });
+  if (errors.length > 0) throw new Problem('validation_failed', 'unknown sources', { errors });
+  return ids;
+}
+
+async function save(context: OperationContext, subscription: Subscription) {
+  const { directory, settings } = context.gateway;
+  const destination = directory.destination(subscription.destinationId);
+  if (destination === undefined || destination.tenant !== subscription.tenant) {
+    const message = `there is no destination ${subscription.destinationId}`;
+    throw new Problem('validation_failed', message, { errors: [{ pointer: '/destination_id', message }] });
+  }
+  checkExpression(directory, subscription.filter, '/filter');
+  checkExpression(directory, subscription.sessionKey, '/session_key');
+  checkExpression(directory, subscription.transform, '/transform');
+  await settings.save('subscription', subscription, context.caller);
+  return subscriptionView(subscription);
+}
+
+const create = operation({
+  name: 'subscriptions.create',
+  method: 'POST',
+  path: '/v1/subscriptions',
+  scope: 'manage',
+  summary: 'Create a subscription: which events go to which destination, under which policy',
+  params: nothing,
+  query: nothing,
+  body: createBody,
+  output: subscriptionOut,
+  status: 201,
+  run: async (context, { body }) => {
+    const { services } = context.gateway;
+    const now = services.clock.now();
+    const blank: Subscription = {
+      id: services.ids.make('sub'),
+      tenant: tenantFor(context.caller.principal, body.tenant),
+      name: body.name,
+      destinationId: body.destination_id,
+      sources: [],
+      types: [],
+      filter: null,
+      sessionKey: null,
+      transform: null,
+      ordering: 'none',
+      retry: DEFAULT_RETRY_POLICY,
+      onClientError: 'retry',
+      enabled: true,
+      expiresAt: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+    return save(context, changed(context, blank, body));
+  },
+});
+
+const list = operation({
+  name: 'subscriptions.list',
+  method: 'GET',
+  path: '/v1/subscriptions',
+  scope: 'read',
+  summary: 'List subscriptions, newest first',
+  params: nothing,
+  query: z.strictObject({ ...pageFields, tenant: tenant.optional(), destination: id.optional() }),
+  body: nothing,
+  output: listOf(subscriptionOut),
+  status: 200,
+  run: async (context, { query }) => {
+    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
+    const subscriptions = context.gateway.directory
+      .list('subscription')
+      .filter((subscription) => wanted === undefined || subscription.tenant === wanted)
+      .filter(({ destinationId }) => query.destination === undefined || destinationId === query.destination);
+    return settingsList(subscriptions, query, subscriptionView);
+  },
+});
+
+const get = operation({
+  name: 'subscriptions.get',
+  method: 'GET',
+  path: '/v1/subscriptions/{id}',
+  scope: 'read',
+  summary: 'Show a subscription',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: subscriptionOut,
+  status: 200,
+  run: async (context, { params }) =>
+    subscriptionView(context.gateway.settings.find('subscription', params.id, context.caller.principal)),
+});
+
+const update = operation({
+  name: 'subscriptions.update',
+  method: 'PATCH',
+  path: '/v1/subscriptions/{id}',
+  scope: 'manage',
+  summary: 'Change fields of a subscription; the others stay',
+  params: idParams,
+  query: nothing,
+  body: changeBody,
+  output: subscriptionOut,
+  status: 200,
+  run: (context, { params, body }) => {
+    const before = context.gateway.settings.find('subscription', params.id, context.caller.principal);
+    return save(context, changed(context, before, body));
+  },
+});
+
+const remove = operation({
+  name: 'subscriptions.delete',
+  method: 'DELETE',
+  path: '/v1/subscriptions/{id}',
+  scope: 'manage',
+  summary: 'Delete a subscription; its unfinished deliveries are cancelled',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: noContent,
+  status: 204,
+  run: async (context, { params }) => {
+    await context.gateway.settings.remove('subscription', params.id, context.caller);
+    return undefined;
+  },
+});
+
+export const subscriptionOperations = [create, list, get, update, remove];

@@ -1,0 +1,203 @@
+import { Problem } from '../domain/problem.ts';
+import { TokenBucket } from '../domain/rate-limit.ts';
+import type {
+  ApiKey,
+  Destination,
+  SealedSecret,
+  SettingKind,
+  SettingKinds,
+  Source,
+  Subscription,
+} from '../domain/settings.ts';
+import { isCandidate } from '../domain/match.ts';
+import type { CompiledExpression } from '../ports/expressions.ts';
+import type { SettingsSnapshot } from '../ports/store.ts';
+import type { SourceVerifier } from '../ports/verifier.ts';
+import type { Services } from './services.ts';
+
+/** A source with everything compiled that a request needs. */
+export interface ActiveSource {
+  readonly source: Source;
+  readonly verifier: SourceVerifier;
+  readonly dedupeKey: CompiledExpression | null;
+  readonly bucket: TokenBucket | null;
+  /** Compile anew from then on: a secret expires. */
+  readonly validUntil: number;
+}
+
+export interface ActiveSubscription {
+  readonly subscription: Subscription;
+  readonly filter: CompiledExpression | null;
+  readonly transform: CompiledExpression | null;
+}
+
+/** Candidate lists kept; types come from senders, so the number of them is not ours to choose. */
+const CANDIDATE_LISTS = 10_000;
+
+/**
+ * All settings, held in memory and compiled at first use: the hot path reads nothing from the store.
+ *
+ * Every change goes through `apply`, which drops what was compiled from the old value.
+ */
+export class Directory {
+  readonly #services: Services;
+  readonly #settings: { [Kind in SettingKind]: Map<string, SettingKinds[Kind]> } = {
+    source: new Map(),
+    destination: new Map(),
+    subscription: new Map(),
+    key: new Map(),
+    event_type: new Map(),
+  };
+  readonly #sourceByIngestKey = new Map<string, Source>();
+  readonly #keyByHash = new Map<string, ApiKey>();
+  readonly #activeSources = new Map<string, ActiveSource>();
+  readonly #activeSubscriptions = new Map<string, ActiveSubscription>();
+  readonly #candidates = new Map<string, readonly ActiveSubscription[]>();
+  #version = 0;
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** The settings version that every answer of the directory is of. */
+  get version(): number {
+    return this.#version;
+  }
+
+  load(snapshot: SettingsSnapshot): void {
+    for (const { kind, setting } of snapshot.records) this.apply(kind, setting, snapshot.version);
+    this.#version = snapshot.version;
+  }
+
+  apply<Kind extends SettingKind>(kind: Kind, setting: SettingKinds[Kind], version: number): void {
+    this.#forget(kind, setting.id);
+    const settings: Map<string, SettingKinds[Kind]> = this.#settings[kind];
+    settings.set(setting.id, setting);
+    if (kind === 'source') {
+      const source = this.#settings.source.get(setting.id);
+      if (source !== undefined) this.#sourceByIngestKey.set(source.ingestKey, source);
+    }
+    if (kind === 'key') {
+      const key = this.#settings.key.get(setting.id);
+      if (key !== undefined) this.#keyByHash.set(key.hash, key);
+    }
+    this.#version = version;
+  }
+
+  remove(kind: SettingKind, id: string, version: number): void {
+    this.#forget(kind, id);
+    this.#settings[kind].delete(id);
+    this.#version = version;
+  }
+
+  get<Kind extends SettingKind>(kind: Kind, id: string): SettingKinds[Kind] | undefined {
+    const settings: Map<string, SettingKinds[Kind]> = this.#settings[kind];
+    return settings.get(id);
+  }
+
+  /** In the order of their ids, which is the order in which they were made. */
+  list<Kind extends SettingKind>(kind: Kind): SettingKinds[Kind][] {
+    const settings: Map<string, SettingKinds[Kind]> = this.#settings[kind];
+    return [...settings.values()].toSorted((left, right) => (left.id < right.id ? -1 : 1));
+  }
+
+  destination(id: string): Destination | undefined {
+    return this.#settings.destination.get(id);
+  }
+
+  apiKey(hash: string): ApiKey | undefined {
+    return this.#keyByHash.get(hash);
+  }
+
+  sourceByIngestKey(ingestKey: string): Source | undefined {
+    return this.#sourceByIngestKey.get(ingestKey);
+  }
+
+  /** The source, compiled. Throws a `Problem` when its settings cannot be used. */
+  activeSource(source: Source): ActiveSource {
+    const known = this.#activeSources.get(source.id);
+    const now = this.#services.clock.now();
+    if (known !== undefined && known.source === source && now < known.validUntil) return known;
+    const active = this.#compileSource(source, now);
+    this.#activeSources.set(source.id, active);
+    return active;
+  }
+
+  /** The subscriptions of a tenant that source and type let through; filters are still to be asked. */
+  candidates(tenant: string, sourceId: string | null, type: string): readonly ActiveSubscription[] {
+    const cacheKey = `${tenant}\n${sourceId ?? ''}\n${type}`;
+    const known = this.#candidates.get(cacheKey);
+    if (known !== undefined) return known;
+    const found = this.list('subscription')
+      .filter((subscription) => subscription.tenant === tenant && isCandidate(sourceId, type, subscription))
+      .map((subscription) => this.activeSubscription(subscription));
+    if (this.#candidates.size >= CANDIDATE_LISTS) this.#candidates.clear();
+    this.#candidates.set(cacheKey, found);
+    return found;
+  }
+
+  activeSubscription(subscription: Subscription): ActiveSubscription {
+    const known = this.#activeSubscriptions.get(subscription.id);
+    if (known !== undefined && known.subscription === subscription) return known;
+    const active = {
+      subscription,
+      filter: this.compile(subscription.filter),
+      transform: this.compile(subscription.transform),
+    };
+    this.#activeSubscriptions.set(subscription.id, active);
+    return active;
+  }
+
+  /** The secrets that count now, newest first, as text. */
+  openSecrets(secrets: readonly SealedSecret[], context: string): string[] {
+    const now = this.#services.clock.now();
+    return secrets
+      .filter((secret) => secret.expiresAt === null || secret.expiresAt > now)
+      .map((secret) => this.#services.secrets.open(secret.sealed, context));
+  }
+
+  /** Throws a `Problem` (`filter_invalid`) that shows the position of the mistake. */
+  compile(expression: string | null): CompiledExpression | null {
+    if (expression === null) return null;
+    const compiled = this.#services.expressions.compile(expression);
+    if (compiled.ok) return compiled.expression;
+    const { line, column, message } = compiled.error;
+    throw new Problem('filter_invalid', `line ${line}, column ${column}: ${message}`);
+  }
+
+  #compileSource(source: Source, now: number): ActiveSource {
+    const expiries = source.secrets.flatMap(({ expiresAt }) =>
+      expiresAt !== null && expiresAt > now ? [expiresAt] : [],
+    );
+    const before = this.#activeSources.get(source.id);
+    return {
+      source,
+      verifier: this.#services.verifiers.compile(source, this.openSecrets(source.secrets, source.id)),
+      dedupeKey: this.compile(source.dedupe.key),
+      // A recompiled source keeps its bucket: a change of a secret must not hand out a fresh burst.
+      bucket:
+        source.rateLimit === null
+          ? null
+          : before !== undefined && before.source.rateLimit === source.rateLimit
+            ? before.bucket
+            : new TokenBucket(source.rateLimit, now),
+      validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
+    };
+  }
+
+  #forget(kind: SettingKind, id: string): void {
+    if (kind === 'source') {
+      const source = this.#settings.source.get(id);
+      if (source !== undefined) this.#sourceByIngestKey.delete(source.ingestKey);
+      this.#activeSources.delete(id);
+    }
+    if (kind === 'key') {
+      const key = this.#settings.key.get(id);
+      if (key !== undefined) this.#keyByHash.delete(key.hash);
+    }
+    if (kind === 'subscription') {
+      this.#activeSubscriptions.delete(id);
+      this.#candidates.clear();
+    }
+  }
+}

@@ -1,0 +1,288 @@
+import type { Destination } from '../domain/settings.ts';
+import type { LeasedDelivery, NewDelivery } from '../ports/event-log.ts';
+import type { Attempts } from './attempt.ts';
+import type { Directory } from './directory.ts';
+import { Lane } from './lane.ts';
+import type { Services } from './services.ts';
+
+export interface DispatchLimits {
+  /** Requests under way at once, over all destinations. */
+  readonly maxInFlight: number;
+  /** Bytes of bodies held for deliveries that are leased to this process. */
+  readonly maxBytes: number;
+}
+
+/** How long a delivery may wait in memory for its turn, beyond its own time limit. */
+const LEASE_SLACK_MS = 60_000;
+/** Outcomes waiting to be recorded beyond which no new attempt starts: the store is behind. */
+const UNSETTLED_LIMIT = 4_096;
+const CLAIM_PAUSE_AFTER_FAILURE_MS = 1_000;
+const SWEEP_EVERY_MS = 5_000;
+
+/**
+ * Decides what is attempted when.
+ *
+ * Each destination has its own lane: what is slow, dead or piled up in one never holds up another.
+ * Fresh deliveries come leased and go out without a second read of the store; everything else is found
+ * by `claimDue`, which also takes back what a dead process had leased. There is no other recovery.
+ */
+export class Dispatcher {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #attempts: Attempts;
+  readonly #limits: DispatchLimits;
+  readonly #token: string;
+  readonly #lanes = new Map<string, Lane>();
+  /** Lanes that had something ready when a limit over all lanes stopped them. */
+  readonly #starved = new Set<Lane>();
+  #inFlight = 0;
+  #bytes = 0;
+  #unsettled = 0;
+  #claiming = false;
+  #running = false;
+  #cancelTimer: (() => void) | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #cancelSweep: (() => void) | null = null;
+  #idle: (() => void) | null = null;
+
+  constructor(services: Services, directory: Directory, attempts: Attempts, limits: DispatchLimits) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#attempts = attempts;
+    this.#limits = limits;
+    this.#token = services.ids.make('run');
+  }
+
+  /** Finds what is pending and begins. */
+  async start(): Promise<void> {
+    this.#running = true;
+    await this.#sweep();
+  }
+
+  /** Gives back what has not begun, then resolves when what has begun is recorded. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#cancelTimer?.();
+    this.#cancelSweep?.();
+    for (const lane of this.#lanes.values()) for (const delivery of lane.clear()) this.#giveBack(delivery);
+    if (this.#inFlight + this.#unsettled === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** How a new delivery should be written: leased to this process where it can go out at once. */
+  reserve(destination: Destination, bodyBytes: number): NewDelivery['initial'] {
+    const now = this.#services.clock.now();
+    const lane = this.#lane(destination.id);
+    const mayLease = this.#running && this.#bytes + bodyBytes <= this.#limits.maxBytes;
+    if (!mayLease || !lane.reserve(destination, now)) return { state: 'pending', dueAt: now };
+    this.#bytes += bodyBytes;
+    return { state: 'leased', token: this.#token, leaseUntil: now + leaseMs(destination) };
+  }
+
+  /** The reserved delivery was not written after all. */
+  unreserve(delivery: NewDelivery, bodyBytes: number): void {
+    if (delivery.initial.state !== 'leased') return;
+    this.#lane(delivery.destinationId).unreserve();
+    this.#bytes -= bodyBytes;
+  }
+
+  /** What was written: leased deliveries begin, the lanes of pending ones are woken. */
+  written(delivery: NewDelivery, leased: () => LeasedDelivery): void {
+    const lane = this.#lane(delivery.destinationId);
+    if (delivery.initial.state === 'leased') {
+      lane.unreserve();
+      lane.queue(leased());
+      this.#pump(lane);
+    } else if (delivery.initial.state === 'pending') {
+      this.wake(delivery.destinationId, delivery.initial.dueAt);
+    }
+  }
+
+  /** Something of this destination is due at `dueAt`, or its settings have changed. */
+  wake(destinationId: string, dueAt: number): void {
+    const lane = this.#lane(destinationId);
+    lane.wake(dueAt);
+    this.#pump(lane);
+    this.#arm(dueAt);
+  }
+
+  /** Gives back what is ready but has not begun: the destination is paused. */
+  hold(destinationId: string): void {
+    for (const delivery of this.#lane(destinationId).clear()) this.#giveBack(delivery);
+  }
+
+  /** What is under way, for metrics and the status page. */
+  load(): { inFlight: number; bytes: number; lanes: number } {
+    return { inFlight: this.#inFlight, bytes: this.#bytes, lanes: this.#lanes.size };
+  }
+
+  #lane(destinationId: string): Lane {
+    let lane = this.#lanes.get(destinationId);
+    if (lane === undefined) {
+      lane = new Lane(destinationId);
+      this.#lanes.set(destinationId, lane);
+    }
+    return lane;
+  }
+
+  #arm(dueAt: number): void {
+    if (!this.#running || dueAt >= this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#timerAt = dueAt;
+    this.#cancelTimer = this.#services.clock.after(Math.max(0, dueAt - this.#services.clock.now()), () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#cancelTimer = null;
+      void this.#claim();
+    });
+  }
+
+  async #claim(): Promise<void> {
+    if (this.#claiming || !this.#running) return;
+    const now = this.#services.clock.now();
+    const lanes = this.#lanesToClaim(now);
+    if (lanes.length === 0) return;
+    this.#claiming = true;
+    let pauseMs = 0;
+    try {
+      const maxBytes = Math.max(1, this.#limits.maxBytes - this.#bytes);
+      const claimed = await this.#services.store.log.claimDue({
+        nowMs: now,
+        token: this.#token,
+        lanes,
+        maxBytes,
+      });
+      for (const { destinationId, nextDueAt } of claimed.lanes) this.#lane(destinationId).claimed(nextDueAt);
+      for (const delivery of claimed.leased) this.#queue(delivery);
+    } catch (error) {
+      pauseMs = CLAIM_PAUSE_AFTER_FAILURE_MS;
+      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs);
+      this.#services.log.error('claim.failed', {}, error);
+    } finally {
+      this.#claiming = false;
+    }
+    this.#armForNext();
+  }
+
+  #lanesToClaim(now: number) {
+    if (this.#inFlight >= this.#limits.maxInFlight || this.#bytes >= this.#limits.maxBytes) return [];
+    const requests = [];
+    for (const lane of this.#lanes.values()) {
+      const destination = this.#directory.destination(lane.destinationId);
+      const limit = lane.claimable(destination, now);
+      if (limit > 0) {
+        lane.claiming();
+        requests.push({
+          destinationId: lane.destinationId,
+          limit,
+          leaseMs: destination === undefined ? LEASE_SLACK_MS : leaseMs(destination),
+        });
+      }
+    }
+    return requests;
+  }
+
+  /** Sets the timer to when the next lane has something due and room for it. */
+  #armForNext(): void {
+    const now = this.#services.clock.now();
+    for (const lane of this.#lanes.values()) {
+      const readyAt = lane.readyAt(this.#directory.destination(lane.destinationId), now);
+      if (readyAt !== null) this.#arm(readyAt);
+    }
+  }
+
+  #queue(delivery: LeasedDelivery): void {
+    this.#bytes += delivery.event.body.byteLength;
+    const lane = this.#lane(delivery.destinationId);
+    lane.queue(delivery);
+    this.#pump(lane);
+  }
+
+  #pump(lane: Lane): void {
+    const destination = this.#directory.destination(lane.destinationId);
+    while (this.#running && lane.canBegin(destination)) {
+      if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
+        this.#starved.add(lane);
+        return;
+      }
+      const delivery = lane.begin();
+      if (delivery === undefined) return;
+      void this.#run(lane, destination, delivery);
+    }
+  }
+
+  async #run(lane: Lane, destination: Destination | undefined, delivery: LeasedDelivery): Promise<void> {
+    const now = this.#services.clock.now();
+    if (destination !== undefined && now + destination.timeoutMs > delivery.leaseUntil) {
+      // It waited so long for its turn that its lease could end mid-request: someone would repeat it.
+      lane.ended();
+      this.#giveBack(delivery);
+      return;
+    }
+    this.#inFlight += 1;
+    const finish = await this.#attempts.attempt(delivery);
+    this.#inFlight -= 1;
+    this.#bytes -= delivery.event.body.byteLength;
+    lane.ended();
+    this.#settle(lane, finish());
+    this.#pump(lane);
+    this.#feedStarved();
+    this.#refill(lane);
+  }
+
+  #feedStarved(): void {
+    if (this.#starved.size === 0) return;
+    const lanes = [...this.#starved];
+    this.#starved.clear();
+    for (const lane of lanes) this.#pump(lane);
+  }
+
+  /** Claims more for a lane that has run low while more of it is due. */
+  #refill(lane: Lane): void {
+    const now = this.#services.clock.now();
+    const readyAt = lane.readyAt(this.#directory.destination(lane.destinationId), now);
+    if (readyAt !== null) this.#arm(readyAt);
+  }
+
+  #giveBack(delivery: LeasedDelivery): void {
+    this.#bytes -= delivery.event.body.byteLength;
+    this.#settle(this.#lane(delivery.destinationId), this.#attempts.giveBack(delivery));
+  }
+
+  #settle(lane: Lane, settled: Promise<number | null>): void {
+    this.#unsettled += 1;
+    void settled.then((dueAt) => {
+      this.#unsettled -= 1;
+      this.#feedStarved();
+      if (dueAt !== null) this.wake(lane.destinationId, dueAt);
+      if (!this.#running && this.#inFlight + this.#unsettled === 0) this.#idle?.();
+      return undefined;
+    });
+  }
+
+  /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
+  async #sweep(): Promise<void> {
+    try {
+      const { log } = this.#services.store;
+      const now = this.#services.clock.now();
+      const taken = await log.claimDue({ nowMs: now, token: this.#token, lanes: [], maxBytes: 1 });
+      if (taken.abandoned > 0) {
+        this.#services.log.warn('lease.lost', { deliveries: taken.abandoned });
+      }
+      for (const { destinationId, nextDueAt } of await log.pendingLanes()) {
+        this.#lane(destinationId).wake(nextDueAt);
+      }
+      for (const [id, lane] of this.#lanes) if (lane.isIdle()) this.#lanes.delete(id);
+      this.#armForNext();
+    } catch (error) {
+      this.#services.log.error('sweep.failed', {}, error);
+    }
+    if (!this.#running) return;
+    this.#cancelSweep = this.#services.clock.after(SWEEP_EVERY_MS, () => void this.#sweep());
+  }
+}
+
+function leaseMs(destination: Destination): number {
+  return destination.timeoutMs + LEASE_SLACK_MS;
+}

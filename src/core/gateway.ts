@@ -1,0 +1,97 @@
+import type { SendResult } from '../domain/outcome.ts';
+import type { Destination } from '../domain/settings.ts';
+import type { RejectionBounds } from '../ports/store.ts';
+import { Acceptance } from './acceptance.ts';
+import { Attempts } from './attempt.ts';
+import { Directory } from './directory.ts';
+import { type DispatchLimits, Dispatcher } from './dispatch.ts';
+import { Explain } from './explain.ts';
+import { Ingest } from './ingest.ts';
+import { OutboundRequests } from './outbound-request.ts';
+import { OwedDeliveries } from './owed-deliveries.ts';
+import { Publish } from './publish.ts';
+import { Rejections } from './rejections.ts';
+import { Replays } from './replay.ts';
+import { Retention } from './retention.ts';
+import type { Services } from './services.ts';
+import { SettingsChanges } from './settings-changes.ts';
+
+export interface GatewayOptions {
+  readonly version: string;
+  readonly dispatch: DispatchLimits;
+  readonly rejections: RejectionBounds;
+  readonly retentionMs: number;
+  readonly dedupeWindowMs: number;
+}
+
+const GATEWAY_ITSELF = {
+  principal: { id: 'gateway', name: 'gateway', scopes: ['admin'], tenant: null },
+  remoteAddress: null,
+} as const;
+
+/** The use cases, wired to each other. Starting and stopping is all that they do of themselves. */
+export class Gateway {
+  readonly services: Services;
+  readonly directory: Directory;
+  readonly dispatcher: Dispatcher;
+  readonly acceptance: Acceptance;
+  readonly ingest: Ingest;
+  readonly publish: Publish;
+  readonly settings: SettingsChanges;
+  readonly replays: Replays;
+  readonly explain: Explain;
+  readonly rejections: Rejections;
+  readonly retention: Retention;
+  readonly #requests: OutboundRequests;
+
+  constructor(services: Services, options: GatewayOptions) {
+    this.services = services;
+    this.directory = new Directory(services);
+    this.#requests = new OutboundRequests(services, this.directory, options.version);
+    const attempts = new Attempts(services, this.directory, this.#requests, (destination) =>
+      this.#gone(destination),
+    );
+    this.dispatcher = new Dispatcher(services, this.directory, attempts, options.dispatch);
+    const owed = new OwedDeliveries(services, this.directory, this.dispatcher);
+    this.acceptance = new Acceptance(services, owed, this.dispatcher);
+    this.rejections = new Rejections(services, options.rejections);
+    this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
+    this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
+    this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
+    this.replays = new Replays(services, this.directory, this.dispatcher);
+    this.explain = new Explain(services, this.directory);
+    this.retention = new Retention(services, options.retentionMs);
+  }
+
+  /** Loads the settings, then takes up what was pending when the last process ended. */
+  async start(): Promise<void> {
+    this.directory.load(await this.services.store.settings.load());
+    await this.dispatcher.start();
+    await this.replays.resume();
+    this.retention.start();
+  }
+
+  /** Lets what is under way finish and be recorded. The caller has stopped the intake before. */
+  async stop(): Promise<void> {
+    await this.replays.stop();
+    await this.retention.stop();
+    await this.dispatcher.stop();
+    await this.rejections.flush();
+  }
+
+  /** Sends one signed request outside of the log, to see whether a destination works. */
+  async sendTest(
+    destination: Destination,
+    body: Uint8Array,
+  ): Promise<{ readonly webhookId: string; readonly result: SendResult }> {
+    const request = this.#requests.buildTest(destination, body, this.services.clock.now());
+    return { webhookId: request.webhookId, result: await this.services.sender.send(request) };
+  }
+
+  /** 410: the receiver says that the URL is gone for good (Standard Webhooks 1.0.0). */
+  #gone(destination: Destination): void {
+    this.settings
+      .setDestinationState(destination.id, 'disabled', 'destination_gone', GATEWAY_ITSELF)
+      .catch((error: unknown) => this.services.log.error('destination.disable_failed', {}, error));
+  }
+}

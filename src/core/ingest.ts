@@ -1,0 +1,219 @@
+import { type Event, headerValue } from '../domain/event.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Source } from '../domain/settings.ts';
+import { isEventType } from '../domain/type-pattern.ts';
+import type { DedupeClaim } from '../ports/event-log.ts';
+import type { EventIdentity, HandshakeAnswer, IngestRequest, SourceVerdict } from '../ports/verifier.ts';
+import type { ActiveSource, Directory } from './directory.ts';
+import { EventInput, parseJson } from './expression-input.ts';
+import { usableTraceparent } from './outbound-request.ts';
+import type { Acceptance } from './acceptance.ts';
+import type { RefusedRequest, Rejections } from './rejections.ts';
+import type { Services } from './services.ts';
+
+/** A request to an ingest URL, body still unparsed. */
+export interface IngestCall extends RefusedRequest {
+  /** The public URL that was called, as the sender wrote it. */
+  readonly url: string;
+}
+
+export type IngestAnswer =
+  | { readonly kind: 'handshake'; readonly answer: HandshakeAnswer }
+  | {
+      readonly kind: 'accepted';
+      readonly eventId: string;
+      readonly duplicate: boolean;
+      /** What the provider wants to see instead of our own JSON. */
+      readonly answer: HandshakeAnswer | null;
+    };
+
+const NO_BODY = new Uint8Array(0);
+const MAX_KEY_CHARS = 512;
+
+type Verified = Extract<SourceVerdict, { ok: true }>;
+
+/** Takes requests in: limits, proof, identity, then one commit. */
+export class Ingest {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #acceptance: Acceptance;
+  readonly #rejections: Rejections;
+
+  constructor(services: Services, directory: Directory, acceptance: Acceptance, rejections: Rejections) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#acceptance = acceptance;
+    this.#rejections = rejections;
+  }
+
+  /**
+   * What can be decided before the body is read. Throws the `Problem` to answer with: unknown or
+   * disabled source, sender not allowed, rate limit.
+   */
+  admit(ingestKey: string, call: Omit<RefusedRequest, 'body'>): ActiveSource {
+    const request = { ...call, body: NO_BODY };
+    const source = this.#directory.sourceByIngestKey(ingestKey);
+    if (source === undefined) {
+      throw this.#rejections.refuse(request, null, 'source_unknown', 'unknown_key', 'check the ingest URL');
+    }
+    if (!source.enabled) {
+      throw this.#rejections.refuse(request, source, 'source_disabled', 'disabled', 'enable it to go on');
+    }
+    const active = this.#active(source);
+    const waitMs = active.bucket?.take(this.#services.clock.now()) ?? 0;
+    if (waitMs > 0) {
+      throw this.#rejections.refuse(request, source, 'rate_limited', 'source_rate', 'slow down', {
+        retryAfterS: Math.ceil(waitMs / 1000),
+      });
+    }
+    if (source.allowedIps.length > 0 && !this.#senderAllowed(source, call.remoteAddress)) {
+      const detail = `${call.remoteAddress ?? 'the address'} is not in the source's allowed_ips`;
+      throw this.#rejections.refuse(request, source, 'sender_not_allowed', 'allowed_ips', detail);
+    }
+    return active;
+  }
+
+  /** The body is larger than the source takes; `read` is as much of it as came. */
+  tooLarge(active: ActiveSource, call: IngestCall): Problem {
+    const detail = `the source takes up to ${active.source.maxBodyBytes} bytes`;
+    return this.#rejections.refuse(call, active.source, 'event_too_large', 'max_body_bytes', detail);
+  }
+
+  /**
+   * Verifies, identifies and appends. Resolves only when the event is committed (or was before).
+   * Throws the `Problem` to answer with.
+   */
+  async accept(active: ActiveSource, call: IngestCall): Promise<IngestAnswer> {
+    const { source, verifier } = active;
+    const nowMs = this.#services.clock.now();
+    const request: IngestRequest = { ...call, nowMs };
+    const handshake = await verifier.handshake(request);
+    if (handshake !== undefined) return { kind: 'handshake', answer: handshake };
+    const pending = verifier.verify(request);
+    // Nearly every provider is decided at once; awaiting it anyway would cost each request a turn.
+    const verdict = pending instanceof Promise ? await pending : pending;
+    if (!verdict.ok) {
+      const detail = `the request was not proven to come from ${source.provider}: ${verdict.reason}`;
+      throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail);
+    }
+    this.#checkContentType(source, call);
+    const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
+    const invalid = this.#schemaMismatch(source, call, parsed);
+    const event = this.#event(active, call, verdict, nowMs, invalid);
+    const input = { event, parsed };
+    const appended = await this.#acceptance.accept(
+      input,
+      this.#dedupeClaim(active, event, parsed),
+      source.provider,
+    );
+    return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
+  }
+
+  #active(source: Source): ActiveSource {
+    try {
+      return this.#directory.activeSource(source);
+    } catch (error) {
+      // The operator's fault, not the sender's: a 4xx would make it drop the event.
+      this.#services.log.error('source.unusable', { source_id: source.id }, error);
+      throw new Problem('store_unavailable', 'the source is not usable as it is configured', {
+        retryAfterS: 60,
+        cause: error,
+      });
+    }
+  }
+
+  #senderAllowed(source: Source, address: string | null): boolean {
+    return address !== null && this.#services.addresses.within(address, source.allowedIps);
+  }
+
+  #checkContentType(source: Source, call: IngestCall): void {
+    if (source.contentTypes.length === 0) return;
+    const [media = ''] = (headerValue(call.headers, 'content-type') ?? '').split(';');
+    if (source.contentTypes.includes(media.trim().toLowerCase())) return;
+    const detail = `the source takes ${source.contentTypes.join(', ')}`;
+    throw this.#rejections.refuse(call, source, 'content_type_unsupported', 'content_types', detail);
+  }
+
+  /** What is wrong with the event, for sources that mark it; throws for those that reject it. */
+  #schemaMismatch(
+    source: Source,
+    call: IngestCall,
+    parsed: { readonly value: unknown } | undefined,
+  ): string | undefined {
+    if (source.schema === null) return undefined;
+    const value = parsed === undefined ? parseJson(call.body) : parsed.value;
+    const mismatch = this.#services.schemas.mismatch(source.schema, value);
+    if (mismatch === null) return undefined;
+    if (source.onInvalid === 'mark') return mismatch;
+    throw this.#rejections.refuse(call, source, 'schema_mismatch', 'schema', mismatch);
+  }
+
+  #event(
+    active: ActiveSource,
+    call: IngestCall,
+    verdict: Verified,
+    nowMs: number,
+    invalid: string | undefined,
+  ): Event {
+    const { source } = active;
+    const identity: EventIdentity = verdict.event;
+    const type =
+      identity.type !== undefined && isEventType(identity.type) ? identity.type : 'webhook.received';
+    return {
+      id: this.#services.ids.make('evt'),
+      tenant: source.tenant,
+      sourceId: source.id,
+      source: source.name,
+      type,
+      key: bounded(identity.key),
+      subject: null,
+      externalId: bounded(identity.id),
+      correlationId: null,
+      causationId: null,
+      occurredAt: identity.timeMs ?? nowMs,
+      receivedAt: nowMs,
+      contentType: headerValue(call.headers, 'content-type') ?? null,
+      headers: call.headers,
+      body: call.body,
+      settingsVersion: this.#directory.version,
+      origin: {
+        requestId: call.requestId,
+        method: call.method,
+        path: call.path,
+        remoteAddress: call.remoteAddress,
+        traceparent: usableTraceparent(call.headers),
+        verification: {
+          provider: source.provider,
+          covers: verdict.covers,
+          secretIndex: verdict.secretIndex ?? null,
+        },
+        dedupeKey: bounded(identity.id),
+        ...(invalid === undefined ? {} : { invalid }),
+      },
+    };
+  }
+
+  #dedupeClaim(
+    active: ActiveSource,
+    event: Event,
+    parsed: { readonly value: unknown } | undefined,
+  ): DedupeClaim | null {
+    const { source, dedupeKey } = active;
+    const key =
+      dedupeKey === null ? event.externalId : this.#ownKey(dedupeKey.evaluate(new EventInput(event, parsed)));
+    if (key === null || key === '') return null;
+    const expiresAt = event.receivedAt + source.dedupe.windowMs;
+    return { scope: source.id, key, expiresAt, fingerprint: '' };
+  }
+
+  /** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
+  #ownKey(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
+    if (!result.ok || result.value === null || result.value === undefined) return null;
+    return bounded(typeof result.value === 'string' ? result.value : JSON.stringify(result.value));
+  }
+}
+
+/** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */
+function bounded(text: string | undefined): string | null {
+  return text === undefined || text === '' ? null : text.slice(0, MAX_KEY_CHARS);
+}

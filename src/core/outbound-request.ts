@@ -1,0 +1,159 @@
+import { headerValue, type Event } from '../domain/event.ts';
+import type { Destination, Subscription } from '../domain/settings.ts';
+import type { LeasedDelivery } from '../ports/event-log.ts';
+import type { OutboundRequest } from '../ports/sender.ts';
+import type { Directory } from './directory.ts';
+import { EventInput, isRecord } from './expression-input.ts';
+import type { Services } from './services.ts';
+
+/** Headers that a destination's own ones may not replace: receivers trust them. */
+export const RESERVED_HEADERS =
+  /^(webhook-.*|ringback-.*|content-length|transfer-encoding|host|connection|traceparent|user-agent)$/;
+
+const ENCODER = new TextEncoder();
+
+interface OpenedDestination {
+  readonly destination: Destination;
+  readonly secrets: readonly string[];
+  readonly fixedHeaders: readonly string[];
+  readonly validUntil: number;
+}
+
+/** Turns a leased delivery into the bytes of one attempt. */
+export class OutboundRequests {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #userAgent: string;
+  readonly #opened = new Map<string, OpenedDestination>();
+
+  constructor(services: Services, directory: Directory, version: string) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#userAgent = `Ringback/${version}`;
+  }
+
+  /** Timestamp and signatures are of this attempt; id and body are the same on every one. */
+  build(
+    delivery: LeasedDelivery,
+    destination: Destination,
+    subscription: Subscription | undefined,
+    nowMs: number,
+  ): OutboundRequest | { readonly failure: string } {
+    const { event } = delivery;
+    const opened = this.#open(destination, nowMs);
+    const content = this.#content(event, subscription);
+    if ('failure' in content) return content;
+    const headers = this.#signedHeaders(opened, event.id, content, nowMs);
+    headers.push(
+      'ringback-event-type',
+      event.type,
+      'ringback-source',
+      headerSafe(event.source),
+      'ringback-delivery',
+      delivery.id,
+      'ringback-attempt',
+      String(delivery.attempt),
+    );
+    if (event.origin.traceparent !== null) {
+      headers.push('traceparent', continueTrace(event.origin.traceparent, this.#services.random.bytes(8)));
+    }
+    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers);
+    headers.push(...opened.fixedHeaders);
+    return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
+  }
+
+  /** A request of the same shape that belongs to no event. */
+  buildTest(
+    destination: Destination,
+    body: Uint8Array,
+    nowMs: number,
+  ): OutboundRequest & { readonly webhookId: string } {
+    const opened = this.#open(destination, nowMs);
+    const webhookId = this.#services.ids.make('evt');
+    const headers = this.#signedHeaders(opened, webhookId, { type: 'application/json', body }, nowMs);
+    headers.push('ringback-event-type', 'ringback.test', ...opened.fixedHeaders);
+    return { url: destination.url, headers, body, timeoutMs: destination.timeoutMs, webhookId };
+  }
+
+  #signedHeaders(
+    { destination, secrets }: OpenedDestination,
+    webhookId: string,
+    content: { readonly type: string; readonly body: Uint8Array },
+    nowMs: number,
+  ): string[] {
+    const timestampS = Math.floor(nowMs / 1000);
+    const headers = ['content-type', content.type, 'user-agent', this.#userAgent];
+    headers.push('webhook-id', webhookId, 'webhook-timestamp', String(timestampS));
+    if (destination.signing !== 'none') {
+      const signature = this.#services.signer.sign(webhookId, timestampS, content.body, secrets);
+      headers.push('webhook-signature', signature);
+    }
+    return headers;
+  }
+
+  #content(
+    event: Event,
+    subscription: Subscription | undefined,
+  ): { readonly type: string; readonly body: Uint8Array } | { readonly failure: string } {
+    if (subscription === undefined || subscription.transform === null) {
+      return { type: event.contentType ?? 'application/octet-stream', body: event.body };
+    }
+    const { transform } = this.#directory.activeSubscription(subscription);
+    const result = transform?.evaluate(new EventInput(event));
+    if (result === undefined || !result.ok) return { failure: `transform: ${result?.error ?? 'missing'}` };
+    if (!isRecord(result.value)) return { failure: 'transform: the result is not a map' };
+    return { type: 'application/json', body: ENCODER.encode(JSON.stringify(result.value)) };
+  }
+
+  #open(destination: Destination, nowMs: number): OpenedDestination {
+    const known = this.#opened.get(destination.id);
+    if (known !== undefined && known.destination === destination && nowMs < known.validUntil) return known;
+    const expiries = destination.secrets.flatMap(({ expiresAt }) =>
+      expiresAt !== null && expiresAt > nowMs ? [expiresAt] : [],
+    );
+    const opened = {
+      destination,
+      secrets: this.#directory.openSecrets(destination.secrets, destination.id),
+      fixedHeaders: [...Object.entries(destination.headers).flat(), ...this.#authHeader(destination)],
+      validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
+    };
+    this.#opened.set(destination.id, opened);
+    return opened;
+  }
+
+  #authHeader({ auth, id }: Destination): string[] {
+    if (auth === null) return [];
+    const secret = auth.kind === 'bearer' ? auth.token : auth.password;
+    const [text = ''] = this.#directory.openSecrets([secret], id);
+    if (auth.kind === 'bearer') return ['authorization', `Bearer ${text}`];
+    const pair = ENCODER.encode(`${auth.username}:${text}`);
+    return ['authorization', `Basic ${btoa(String.fromCodePoint(...pair))}`];
+  }
+}
+
+/** The same trace, a new parent: this attempt (W3C Trace Context, "traceparent header"). */
+function continueTrace(traceparent: string, spanId: Uint8Array): string {
+  const [version = '00', traceId = '', , flags = '00'] = traceparent.split('-');
+  const span = Array.from(spanId, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${version}-${traceId}-${span}-${flags}`;
+}
+
+/** CloudEvents HTTP binding 3.1: in binary mode the attributes travel as headers. */
+function pushCloudEventHeaders(event: Event, headers: string[]): void {
+  for (let index = 0; index + 1 < event.headers.length; index += 2) {
+    const name = event.headers[index]?.toLowerCase() ?? '';
+    if (name.startsWith('ce-')) headers.push(name, event.headers[index + 1] ?? '');
+  }
+}
+
+/** A name as a header value: what HTTP does not allow there becomes `?`. */
+function headerSafe(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '?');
+}
+
+/** A traceparent that can be continued, else `null` (W3C Trace Context, section 3.2.2). */
+export function usableTraceparent(headers: readonly string[]): string | null {
+  const value = headerValue(headers, 'traceparent');
+  if (value === undefined) return null;
+  return /^[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
+}

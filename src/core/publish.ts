@@ -1,0 +1,138 @@
+import type { Event } from '../domain/event.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Principal } from '../domain/principal.ts';
+import type { DedupeClaim } from '../ports/event-log.ts';
+import type { Acceptance, Accepted, IncomingEvent } from './acceptance.ts';
+import type { Directory } from './directory.ts';
+import { usableTraceparent } from './outbound-request.ts';
+import type { Services } from './services.ts';
+
+/** An event as a publisher states it, whichever way it came. */
+export interface PublishedEvent {
+  readonly tenant: string;
+  readonly type: string;
+  readonly source: string;
+  /** The publisher's own id: publishing it again from the same source is a duplicate. */
+  readonly externalId: string | null;
+  readonly subject: string | null;
+  readonly key: string | null;
+  readonly occurredAt: number | null;
+  readonly correlationId: string | null;
+  readonly causationId: string | null;
+  readonly contentType: string | null;
+  /** The bytes that destinations will get. */
+  readonly body: Uint8Array;
+  readonly cloudEvent?: 'structured' | 'binary';
+}
+
+export interface PublishCall {
+  readonly requestId: string;
+  readonly headers: readonly string[];
+  readonly remoteAddress: string | null;
+  readonly principal: Principal;
+  /** The `Idempotency-Key`, with a digest of the request that it stands for. */
+  readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
+}
+
+const IDEMPOTENCY_WINDOW_MS = 24 * 3_600_000;
+const CONTENT_HEADERS = new Set(['content-type', 'traceparent', 'tracestate']);
+
+/** Takes events from publishers: the same promise as ingest, with a key instead of a signature. */
+export class Publish {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #acceptance: Acceptance;
+  readonly #dedupeWindowMs: number;
+
+  constructor(services: Services, directory: Directory, acceptance: Acceptance, dedupeWindowMs: number) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#acceptance = acceptance;
+    this.#dedupeWindowMs = dedupeWindowMs;
+  }
+
+  one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
+    const incoming = this.#incoming(published, call);
+    const dedupe = this.#idempotencyClaim(published, call) ?? this.#ownIdClaim(published, incoming.event);
+    return this.#acceptance.accept(incoming, dedupe, 'api');
+  }
+
+  /** All or nothing. Duplicates by their own ids are told one by one. */
+  all(published: readonly PublishedEvent[], call: PublishCall): Promise<Accepted[]> {
+    if (call.idempotency !== null) {
+      throw new Problem('validation_failed', 'give each event of a batch its own id instead of a header', {
+        errors: [{ pointer: '/headers/idempotency-key', message: 'is not used with batches' }],
+      });
+    }
+    const incoming = published.map((one) => {
+      const event = this.#incoming(one, call);
+      return { event, dedupe: this.#ownIdClaim(one, event.event) };
+    });
+    return this.#acceptance.acceptAll(incoming, 'api');
+  }
+
+  #incoming(published: PublishedEvent, call: PublishCall): IncomingEvent {
+    const nowMs = this.#services.clock.now();
+    const event: Event = {
+      id: this.#services.ids.make('evt'),
+      tenant: published.tenant,
+      sourceId: null,
+      source: published.source,
+      type: published.type,
+      key: published.key,
+      subject: published.subject,
+      externalId: published.externalId,
+      correlationId: published.correlationId,
+      causationId: published.causationId,
+      occurredAt: published.occurredAt ?? nowMs,
+      receivedAt: nowMs,
+      contentType: published.contentType,
+      headers: contentHeaders(call.headers),
+      body: published.body,
+      settingsVersion: this.#directory.version,
+      origin: {
+        requestId: call.requestId,
+        method: 'POST',
+        path: '',
+        remoteAddress: call.remoteAddress,
+        traceparent: usableTraceparent(call.headers),
+        verification: {
+          provider: 'api',
+          covers: 'body',
+          secretIndex: null,
+          principal: call.principal.id,
+        },
+        dedupeKey: call.idempotency?.key ?? published.externalId,
+        ...(published.cloudEvent === undefined ? {} : { cloudEvent: published.cloudEvent }),
+      },
+    };
+    return { event, parsed: undefined };
+  }
+
+  #idempotencyClaim(published: PublishedEvent, call: PublishCall): DedupeClaim | null {
+    if (call.idempotency === null) return null;
+    const expiresAt = this.#services.clock.now() + IDEMPOTENCY_WINDOW_MS;
+    return { scope: `idempotency:${published.tenant}`, expiresAt, ...call.idempotency };
+  }
+
+  /** CloudEvents 1.0, section 3.1.1: source and id together name an event. */
+  #ownIdClaim(published: PublishedEvent, event: Event): DedupeClaim | null {
+    if (published.externalId === null) return null;
+    return {
+      scope: `publish:${published.tenant}:${published.source}`,
+      key: published.externalId,
+      expiresAt: event.receivedAt + this.#dedupeWindowMs,
+      fingerprint: '',
+    };
+  }
+}
+
+/** Of a publisher's headers only those about the content are kept: never its API key. */
+function contentHeaders(headers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index]?.toLowerCase() ?? '';
+    if (name.startsWith('ce-') || CONTENT_HEADERS.has(name)) kept.push(name, headers[index + 1] ?? '');
+  }
+  return kept;
+}

@@ -1,0 +1,106 @@
+import { Problem, type ProblemCode } from '../domain/problem.ts';
+import { TokenBucket } from '../domain/rate-limit.ts';
+import { type Rejection, REJECTION_BODY_LIMIT } from '../domain/records.ts';
+import { DEFAULT_TENANT, type Source } from '../domain/settings.ts';
+import type { RejectionBounds } from '../ports/store.ts';
+import type { Services } from './services.ts';
+
+export interface RefusedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+  readonly remoteAddress: string | null;
+}
+
+/** Recorded at most this often, so that a flood of forgeries costs the store next to nothing. */
+const RECORDED = { limit: 200, periodMs: 1_000 };
+const FLUSH_AFTER_MS = 50;
+
+/** Keeps what was refused, for whoever wonders why nothing arrives. Best effort: bounded, not durable. */
+export class Rejections {
+  readonly #services: Services;
+  readonly #bounds: RejectionBounds;
+  readonly #bucket: TokenBucket;
+  #waiting: Rejection[] = [];
+  #dropped = 0;
+  #flushPlanned = false;
+
+  constructor(services: Services, bounds: RejectionBounds) {
+    this.#services = services;
+    this.#bounds = bounds;
+    this.#bucket = new TokenBucket(RECORDED, services.clock.now());
+  }
+
+  /** Notes the refusal and returns the problem to answer with. */
+  refuse(
+    request: RefusedRequest,
+    source: Source | null,
+    code: ProblemCode,
+    reason: string,
+    detail: string,
+    extra: { retryAfterS?: number; errors?: readonly { pointer: string; message: string }[] } = {},
+  ): Problem {
+    const { metrics, log, clock, ids } = this.#services;
+    metrics.requestRejected(code);
+    log.info('request.rejected', { request_id: request.requestId, source_id: source?.id, code, reason });
+    if (this.#bucket.take(clock.now()) > 0) {
+      this.#dropped += 1;
+      return new Problem(code, detail, extra);
+    }
+    this.#waiting.push({
+      id: ids.make('rej'),
+      tenant: source?.tenant ?? DEFAULT_TENANT,
+      sourceId: source?.id ?? null,
+      requestId: request.requestId,
+      at: clock.now(),
+      code,
+      reason,
+      remoteAddress: request.remoteAddress,
+      method: request.method,
+      path: request.path.slice(0, 1_024),
+      headers: boundedHeaders(request.headers),
+      body: request.body.slice(0, REJECTION_BODY_LIMIT),
+      bodyBytes: request.body.byteLength,
+    });
+    this.#flushSoon();
+    return new Problem(code, detail, extra);
+  }
+
+  /** Writes what waits. */
+  async flush(): Promise<void> {
+    const rejections = this.#waiting;
+    this.#waiting = [];
+    this.#flushPlanned = false;
+    if (this.#dropped > 0) {
+      this.#services.log.warn('rejections.dropped', { count: this.#dropped });
+      this.#dropped = 0;
+    }
+    if (rejections.length === 0) return;
+    try {
+      await this.#services.store.upkeep.recordRejections(rejections, this.#bounds);
+    } catch (error) {
+      this.#services.log.error('rejections.lost', { count: rejections.length }, error);
+    }
+  }
+
+  #flushSoon(): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    this.#services.clock.after(FLUSH_AFTER_MS, () => void this.flush());
+  }
+}
+
+/** Header values may hold credentials that were nearly right: those are not kept. */
+const CREDENTIAL_HEADERS = /^(authorization|proxy-authorization|cookie)$/i;
+
+function boundedHeaders(headers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index + 1 < Math.min(headers.length, 128); index += 2) {
+    const name = headers[index] ?? '';
+    const value = CREDENTIAL_HEADERS.test(name) ? '(hidden)' : (headers[index + 1] ?? '').slice(0, 512);
+    kept.push(name.slice(0, 128), value);
+  }
+  return kept;
+}

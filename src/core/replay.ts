@@ -1,0 +1,202 @@
+import { Problem } from '../domain/problem.ts';
+import type { Replay, ReplayFilter } from '../domain/records.ts';
+import type { NewDelivery } from '../ports/event-log.ts';
+import type { ReplayCandidate } from '../ports/queries.ts';
+import type { ReplayDelivery } from '../ports/store.ts';
+import type { Directory } from './directory.ts';
+import { EventInput } from './expression-input.ts';
+import { wants } from './owed-deliveries.ts';
+import type { Services } from './services.ts';
+import type { Caller, LaneControl } from './settings-changes.ts';
+
+export interface ReplayRequest {
+  readonly filter: ReplayFilter;
+  readonly tenant: string;
+  readonly destinationId: string | null;
+  readonly ratePerSecond: number | null;
+}
+
+export interface ReplayPreview {
+  readonly matched: number;
+  /** Ids of what would go first. */
+  readonly sample: readonly string[];
+}
+
+const SAMPLE = 10;
+/** Candidates looked at in one step: a short read, a short transaction. */
+const STEP = 100;
+const RETRY_AFTER_FAILURE_MS = 2_000;
+
+/**
+ * Makes new deliveries for old events. A replay is written down before anything is sent and moves by
+ * compare-and-set, so it goes on where it was after a restart and never makes the same delivery twice.
+ */
+export class Replays {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #lanes: LaneControl;
+  readonly #running = new Map<string, Promise<void>>();
+  #stopping = false;
+
+  constructor(services: Services, directory: Directory, lanes: LaneControl) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#lanes = lanes;
+  }
+
+  /** Takes up what was running when the process ended. */
+  async resume(): Promise<void> {
+    for (const replay of await this.#services.store.queries.runningReplays()) this.#run(replay);
+  }
+
+  /** What a replay would deliver, without delivering. */
+  async preview(request: ReplayRequest): Promise<ReplayPreview> {
+    const over = overWhat(request.filter);
+    const { queries } = this.#services.store;
+    const { matched, endSeq } = await queries.countReplay(request.filter, over, request.tenant);
+    const place = { filter: request.filter, over, tenant: request.tenant, cursor: 0, endSeq };
+    const first = matched === 0 ? [] : await queries.replayCandidates(place, SAMPLE);
+    return { matched, sample: first.map(({ delivery, event }) => delivery?.id ?? event.id) };
+  }
+
+  /** Writes the replay down and starts it. */
+  async start(request: ReplayRequest, caller: Caller): Promise<Replay> {
+    if (Object.keys(request.filter).length === 0) {
+      throw new Problem(
+        'validation_failed',
+        'a replay of everything there is must be asked for with "from"',
+        {
+          errors: [{ pointer: '/filter', message: 'set at least one field' }],
+        },
+      );
+    }
+    const { store, ids, clock } = this.#services;
+    const over = overWhat(request.filter);
+    const { matched, endSeq } = await store.queries.countReplay(request.filter, over, request.tenant);
+    const now = clock.now();
+    const replay: Replay = {
+      id: ids.make('rpl'),
+      tenant: request.tenant,
+      filter: request.filter,
+      destinationId: request.destinationId,
+      ratePerSecond: request.ratePerSecond,
+      state: matched === 0 ? 'completed' : 'running',
+      matched,
+      created: 0,
+      over,
+      cursor: 0,
+      endSeq,
+      createdAt: now,
+      updatedAt: now,
+      principal: caller.principal.id,
+    };
+    await store.replays.create(replay);
+    this.#services.log.info('replay.started', { replay_id: replay.id, matched, over });
+    if (replay.state === 'running') this.#run(replay);
+    return replay;
+  }
+
+  /** Ends a replay; what it has made is delivered all the same. */
+  cancel(replayId: string): Promise<boolean> {
+    return this.#services.store.replays.cancel(replayId, this.#services.clock.now());
+  }
+
+  /** Resolves when no step is under way; the rest is done after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#running.values());
+  }
+
+  #run(replay: Replay): void {
+    const done = this.#loop(replay)
+      .catch((error: unknown) => this.#services.log.error('replay.failed', { replay_id: replay.id }, error))
+      .finally(() => this.#running.delete(replay.id));
+    this.#running.set(replay.id, done);
+  }
+
+  async #loop(started: Replay): Promise<void> {
+    let replay: Replay | null = started;
+    while (replay !== null && replay.state === 'running' && !this.#stopping) {
+      try {
+        replay = await this.#step(replay);
+      } catch (error) {
+        // A full disk or a busy store passes; the replay is durable and must not end because of it.
+        this.#services.log.error('replay.delayed', { replay_id: started.id }, error);
+        await this.#pause(RETRY_AFTER_FAILURE_MS);
+      }
+    }
+  }
+
+  /** One step; answers the replay as it is then, or `null` when someone else has moved or ended it. */
+  async #step(replay: Replay): Promise<Replay | null> {
+    const { store, clock } = this.#services;
+    const size = Math.max(1, Math.min(STEP, Math.ceil(replay.ratePerSecond ?? STEP)));
+    const candidates = await store.queries.replayCandidates(replay, size);
+    const deliveries = candidates.flatMap((candidate) => this.#deliveries(replay, candidate));
+    const toCursor = candidates.at(-1)?.seq ?? replay.endSeq;
+    const state = candidates.length < size || toCursor >= replay.endSeq ? 'completed' : 'running';
+    const atMs = clock.now();
+    const moved = await store.replays.advance({
+      replayId: replay.id,
+      fromCursor: replay.cursor,
+      toCursor,
+      deliveries,
+      state,
+      atMs,
+    });
+    if (!moved) return null;
+    for (const destinationId of new Set(deliveries.map((delivery) => delivery.destinationId))) {
+      this.#lanes.wake(destinationId, atMs);
+    }
+    if (state === 'completed') this.#services.log.info('replay.completed', { replay_id: replay.id });
+    else if (replay.ratePerSecond !== null)
+      await this.#pause((candidates.length / replay.ratePerSecond) * 1_000);
+    return { ...replay, cursor: toCursor, state, created: replay.created + deliveries.length };
+  }
+
+  #deliveries(replay: Replay, { delivery, event }: ReplayCandidate): ReplayDelivery[] {
+    const owe = (subscriptionId: string | null, destinationId: string, replayOf: string | null) => ({
+      id: this.#services.ids.make('dlv'),
+      subscriptionId,
+      destinationId,
+      initial: this.#initial(destinationId),
+      eventId: event.id,
+      replayOf,
+    });
+    if (delivery !== null) {
+      const { subscriptionId, destinationId, id } = delivery;
+      return replay.destinationId === null
+        ? [owe(subscriptionId, destinationId, id)]
+        : [owe(null, replay.destinationId, id)];
+    }
+    if (replay.destinationId !== null) return [owe(null, replay.destinationId, null)];
+    const input = new EventInput(event);
+    return this.#directory
+      .candidates(event.tenant, event.sourceId, event.type)
+      .filter((active) => wants({ ...event, receivedAt: this.#services.clock.now() }, active, input))
+      .map(({ subscription }) => owe(subscription.id, subscription.destinationId, null));
+  }
+
+  #initial(destinationId: string): NewDelivery['initial'] {
+    const destination = this.#directory.destination(destinationId);
+    return destination === undefined || destination.state === 'disabled'
+      ? { state: 'dead', reason: 'destination_disabled' }
+      : { state: 'pending', dueAt: this.#services.clock.now() };
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#services.clock.after(ms, resolve);
+    });
+  }
+}
+
+/** Past deliveries when the filter speaks of any; else events, matched anew by today's subscriptions. */
+function overWhat(filter: ReplayFilter): Replay['over'] {
+  const speaksOfDeliveries =
+    filter.deliveryIds !== undefined ||
+    filter.state !== undefined ||
+    filter.destinationId !== undefined ||
+    filter.subscriptionId !== undefined;
+  return speaksOfDeliveries ? 'deliveries' : 'events';
+}

@@ -1,0 +1,44 @@
+import type { IdMaker } from '../domain/ids.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Expressions } from '../ports/expressions.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Randomness } from '../ports/randomness.ts';
+import type { SecretBox } from '../ports/secret-box.ts';
+import type { Sender, WebhookSigner } from '../ports/sender.ts';
+import type { Store } from '../ports/store.ts';
+import type { Verifiers } from '../ports/verifier.ts';
+
+/** What the use cases need from outside, put together once in `app`. */
+export interface Services {
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly ids: IdMaker;
+  readonly store: Store;
+  readonly expressions: Expressions;
+  readonly verifiers: Verifiers;
+  readonly signer: WebhookSigner;
+  readonly sender: Sender;
+  readonly secrets: SecretBox;
+  readonly addresses: AddressRules;
+  readonly schemas: Schemas;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Questions about addresses and URLs that need tables of networks. */
+export interface AddressRules {
+  /** Whether an address is inside any of the CIDR blocks. */
+  within(address: string, blocks: readonly string[]): boolean;
+  isBlock(text: string): boolean;
+  /** Why events may not be sent to `url`, as far as its text shows; `null` when they may. */
+  refuseUrl(url: string): string | null;
+}
+
+/** JSON Schema (2020-12). */
+export interface Schemas {
+  /** Why the schema itself is unusable, `null` when it is fine. */
+  problem(schema: Readonly<Record<string, unknown>>): string | null;
+  /** The first mismatch, `null` when the value fits. Compiled once per schema object. */
+  mismatch(schema: Readonly<Record<string, unknown>>, value: unknown): string | null;
+}

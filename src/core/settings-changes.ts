@@ -1,0 +1,108 @@
+import { Problem } from '../domain/problem.ts';
+import { maySee, type Principal } from '../domain/principal.ts';
+import type { SettingKind, SettingKinds } from '../domain/settings.ts';
+import type { EndRequest } from '../ports/event-log.ts';
+import type { ChangeAuthor } from '../ports/store.ts';
+import type { Directory } from './directory.ts';
+import type { Services } from './services.ts';
+
+/** Who asks, and from where. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly remoteAddress: string | null;
+}
+
+/** Deliveries ended in one transaction, so that nobody waits long behind it. */
+const END_STEP = 500;
+
+/** Hears of destinations whose lane must hold or go on. */
+export interface LaneControl {
+  wake(destinationId: string, dueAt: number): void;
+  hold(destinationId: string): void;
+}
+
+/** Changes settings: the store first, then the directory that the hot path reads. */
+export class SettingsChanges {
+  readonly #services: Services;
+  readonly #directory: Directory;
+  readonly #lanes: LaneControl;
+
+  constructor(services: Services, directory: Directory, lanes: LaneControl) {
+    this.#services = services;
+    this.#directory = directory;
+    this.#lanes = lanes;
+  }
+
+  /** A setting that the caller may see; a `Problem` (`not_found`) otherwise. */
+  find<Kind extends SettingKind>(kind: Kind, id: string, principal: Principal): SettingKinds[Kind] {
+    const setting = this.#directory.get(kind, id);
+    if (setting === undefined || !maySee(principal, setting.tenant)) {
+      throw new Problem('not_found', `there is no ${kind.replace('_', ' ')} ${id}`);
+    }
+    return setting;
+  }
+
+  list<Kind extends SettingKind>(kind: Kind, principal: Principal): SettingKinds[Kind][] {
+    return this.#directory.list(kind).filter((setting) => maySee(principal, setting.tenant));
+  }
+
+  async save<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    caller: Caller,
+  ): Promise<void> {
+    const version = await this.#services.store.settings.put(kind, setting, this.#author(caller));
+    this.#directory.apply(kind, setting, version);
+    if (kind === 'destination') this.#lanes.wake(setting.id, this.#services.clock.now());
+  }
+
+  async remove(kind: SettingKind, id: string, caller: Caller): Promise<void> {
+    this.find(kind, id, caller.principal);
+    const version = await this.#services.store.settings.remove(kind, id, this.#author(caller));
+    if (version !== null) this.#directory.remove(kind, id, version);
+    if (kind === 'subscription') {
+      this.#end({ subscriptionId: id, state: 'cancelled', reason: 'subscription_deleted' });
+    }
+    if (kind === 'destination') {
+      this.#lanes.hold(id);
+      this.#end({ destinationId: id, state: 'cancelled', reason: 'destination_deleted' });
+    }
+  }
+
+  /** Holds (`paused`), ends (`disabled`) or lets go (`enabled`) what a destination is owed. */
+  async setDestinationState(
+    id: string,
+    state: SettingKinds['destination']['state'],
+    reason: string | null,
+    caller: Caller,
+  ): Promise<SettingKinds['destination']> {
+    const before = this.find('destination', id, caller.principal);
+    const now = this.#services.clock.now();
+    const after = { ...before, state, stateReason: reason, stateChangedAt: now, updatedAt: now };
+    await this.save('destination', after, caller);
+    if (state === 'paused') this.#lanes.hold(id);
+    if (state === 'disabled') {
+      this.#end({ destinationId: id, state: 'dead', reason: reason ?? 'destination_disabled' });
+    }
+    this.#services.log.info(`destination.${state}`, { destination_id: id, reason });
+    return after;
+  }
+
+  #author(caller: Caller): ChangeAuthor {
+    return {
+      at: this.#services.clock.now(),
+      principal: caller.principal.id,
+      remoteAddress: caller.remoteAddress,
+    };
+  }
+
+  /** Runs on its own, step by step; what it misses is ended when its turn to be attempted comes. */
+  #end(request: Pick<EndRequest, 'destinationId' | 'subscriptionId' | 'state' | 'reason'>): void {
+    const { clock, store, log } = this.#services;
+    const step = async (): Promise<void> => {
+      const ended = await store.log.endPending({ ...request, atMs: clock.now(), limit: END_STEP });
+      if (ended === END_STEP) await step();
+    };
+    void step().catch((error: unknown) => log.error('end_pending.failed', {}, error));
+  }
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IngestAnswer } from '../api/gateway-access.ts';
+import { Problem } from '../domain/problem.ts';
+import type { HttpContext } from './http-context.ts';
+import { sendProblem } from './problem-response.ts';
+import { drain, readBody } from './read-body.ts';
+
+type IngestRoute = { Params: { key: string; '*'?: string } };
+
+/** `ALL /in/:key`: raw bytes in, and an answer only when the event is on disk. */
+export function ingestRoutes(app: FastifyInstance, context: HttpContext): void {
+  const handler = (request: FastifyRequest<IngestRoute>, reply: FastifyReply): Promise<FastifyReply> =>
+    ingest(context, request, reply);
+  app.all<IngestRoute>('/in/:key', handler);
+  app.all<IngestRoute>('/in/:key/*', handler);
+}
+
+async function ingest(
+  context: HttpContext,
+  request: FastifyRequest<IngestRoute>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { raw } = request;
+  const { key } = request.params;
+  const path = (raw.url ?? '').slice('/in/'.length + key.length);
+  const call = {
+    requestId: request.id,
+    method: raw.method ?? 'POST',
+    url: context.publicUrl() + (raw.url ?? ''),
+    path,
+    headers: raw.rawHeaders,
+    remoteAddress: context.addresses.of(raw),
+  };
+  try {
+    const active = context.ingest.admit(key, call);
+    const { body, tooLarge } = await readBody(raw, active.source.maxBodyBytes, context.budget);
+    if (tooLarge) throw context.ingest.tooLarge(active, { ...call, body });
+    context.budget.take(body.byteLength);
+    try {
+      return send(reply, await context.ingest.accept(active, { ...call, body }));
+    } finally {
+      context.budget.giveBack(body.byteLength);
+    }
+  } catch (error) {
+    if (!raw.readableEnded) {
+      void reply.header('connection', 'close');
+      drain(raw);
+    }
+    return sendProblem(reply, context.asProblem(error, request.id), request.id);
+  }
+}
+
+function send(reply: FastifyReply, result: IngestAnswer): FastifyReply {
+  if (result.answer !== null) {
+    const { status, headers, body } = result.answer;
+    return reply.code(status).headers(headers).send(body);
+  }
+  if (result.kind === 'handshake') throw new Problem('internal_error', 'a handshake without an answer');
+  // Written by hand: two fields that need no escaping, on the hottest path there is.
+  return reply
+    .code(202)
+    .type('application/json; charset=utf-8')
+    .send(`{"id":"${result.eventId}","duplicate":${result.duplicate}}`);
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../domain/problem.ts';
+
+/** Bytes of bodies held at once, over all requests: memory is bounded whatever arrives. */
+export class BodyBudget {
+  readonly #maxBytes: number;
+  #usedBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes `bytes`; a `Problem` (`overloaded`) when they are not there. */
+  take(bytes: number): void {
+    if (this.#usedBytes + bytes > this.#maxBytes) {
+      throw new Problem('overloaded', 'too many bodies are being received', { retryAfterS: 1 });
+    }
+    this.#usedBytes += bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#usedBytes -= bytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+}
+
+/** A body that was read, or as much of it as there was when it passed the limit. */
+export interface ReadBody {
+  readonly body: Uint8Array;
+  readonly tooLarge: boolean;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Reads a request's body, at most `limitBytes`: counted as it comes, so that a chunked body without a
+ * length is held to the same limit.
+ *
+ * Rejects with a `Problem` when the sender goes away (`body_malformed`) or memory is short (`overloaded`).
+ */
+export function readBody(
+  request: IncomingMessage,
+  limitBytes: number,
+  budget: BodyBudget,
+): Promise<ReadBody> {
+  const announced = Number(request.headers['content-length'] ?? Number.NaN);
+  if (announced > limitBytes) return Promise.resolve({ body: EMPTY, tooLarge: true });
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let taken = 0;
+    const finish = (done: () => void): void => {
+      request.removeAllListeners('data');
+      request.removeAllListeners('end');
+      request.removeAllListeners('close');
+      budget.giveBack(taken);
+      done();
+    };
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.byteLength;
+      if (bytes > limitBytes) {
+        finish(() => resolve({ body: joined(chunks), tooLarge: true }));
+        return;
+      }
+      try {
+        budget.take(chunk.byteLength);
+        taken += chunk.byteLength;
+      } catch (error) {
+        finish(() => reject(error instanceof Error ? error : new Error(String(error))));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.on('end', () => finish(() => resolve({ body: joined(chunks), tooLarge: false })));
+    request.on('error', () => undefined);
+    request.on('close', () => {
+      finish(() => reject(new Problem('body_malformed', 'the connection ended before the body did')));
+    });
+  });
+}
+
+/** A copy with a buffer of its own: a view would keep the socket's whole read buffer alive. */
+function joined(chunks: readonly Buffer[]): Uint8Array {
+  const [first] = chunks;
+  if (first === undefined) return EMPTY;
+  if (chunks.length === 1) return new Uint8Array(first);
+  const body = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return body;
+}
+
+/** Bytes of a refused body that are still read, so that the sender gets to read our answer. */
+const DRAIN_BYTES = 16 * 1024 * 1024;
+const DRAIN_MS = 5_000;
+
+/**
+ * Reads on without keeping anything, for a while: closing a connection on which the sender is still
+ * writing resets it, and the sender would never see why it was refused.
+ */
+export function drain(request: IncomingMessage): void {
+  let bytes = 0;
+  const timer = setTimeout(() => request.destroy(), DRAIN_MS);
+  timer.unref();
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+    if (bytes > DRAIN_BYTES) request.destroy();
+  });
+  request.on('error', () => undefined);
+  request.on('close', () => clearTimeout(timer));
+  request.resume();
+}

@@ -1,0 +1,76 @@
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { Problem } from '../domain/problem.ts';
+import type { HttpContext } from './http-context.ts';
+import { ingestRoutes } from './ingest.ts';
+import { problemBody, sendProblem } from './problem-response.ts';
+import { restRoutes } from './rest.ts';
+import { serviceRoutes } from './service-routes.ts';
+import { streamRoute } from './stream.ts';
+
+export interface HttpServerOptions {
+  /** Time in which a request must have arrived whole. */
+  readonly requestTimeoutMs: number;
+  readonly makeRequestId: () => string;
+}
+
+/** How often connections are looked at for requests that are late. */
+const CHECK_EVERY_MS = 1_000;
+
+/** The HTTP edge: ingest, REST, the stream and health, on one port. */
+export function createHttpServer(
+  context: HttpContext,
+  options: HttpServerOptions,
+): { readonly app: FastifyInstance; readonly endStreams: () => void } {
+  const app = Fastify({
+    logger: false,
+    genReqId: options.makeRequestId,
+    requestTimeout: options.requestTimeoutMs,
+    connectionTimeout: 0,
+    keepAliveTimeout: 75_000,
+    http: { connectionsCheckingInterval: CHECK_EVERY_MS },
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    clientErrorHandler(error, socket) {
+      answerBrokenRequest(error, socket, options.makeRequestId());
+    },
+  });
+  // Bodies are read by the routes, as bytes and under their own limits: Fastify must not touch them.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.setNotFoundHandler((request, reply) => {
+    const problem = new Problem('route_unknown', `${request.method} ${request.url.split('?')[0]}`);
+    return sendProblem(reply, problem, request.id);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500;
+    const problem =
+      typeof status === 'number' && status < 500
+        ? new Problem('body_malformed', error instanceof Error ? error.message : 'the request cannot be read')
+        : context.asProblem(error, request.id);
+    return sendProblem(reply, problem, request.id);
+  });
+  ingestRoutes(app, context);
+  restRoutes(app, context);
+  serviceRoutes(app, context);
+  const endStreams = streamRoute(app, context);
+  return { app, endStreams };
+}
+
+/** What Node could not even parse, or what did not arrive in time, is answered in the same shape. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, requestId: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const problem = late
+    ? new Problem('request_timeout', 'the request did not arrive whole in time')
+    : new Problem('body_malformed', 'this is not an HTTP request that can be read');
+  const body = JSON.stringify(problemBody(problem, requestId));
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${late ? 'Request Timeout' : 'Bad Request'}\r\n` +
+      'content-type: application/problem+json\r\nconnection: close\r\n' +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,41 @@
+import type { FastifyInstance } from 'fastify';
+import { findRawEvent } from '../api/raw-event.ts';
+import { openApi } from '../api/openapi.ts';
+import type { HttpContext } from './http-context.ts';
+import { sendProblem } from './problem-response.ts';
+import { authenticated } from './rest.ts';
+
+/** What is not an operation: health, metrics, the description, and an event's bytes. */
+export function serviceRoutes(app: FastifyInstance, context: HttpContext): void {
+  app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
+
+  app.get('/readyz', async (request, reply) => {
+    try {
+      await context.ready();
+      return await reply.send({ status: 'ready', version: context.version });
+    } catch (error) {
+      return sendProblem(reply, context.asProblem(error, request.id), request.id);
+    }
+  });
+
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await context.metrics();
+    return reply.type(contentType).send(body);
+  });
+
+  app.get('/openapi.json', (_request, reply) => reply.send(openApi(context.version)));
+
+  app.get<{ Params: { id: string } }>('/v1/events/:id/raw', async (request, reply) => {
+    try {
+      const event = await findRawEvent(authenticated(context, request), request.params.id);
+      // Never as what the sender called it: a browser must not run a stranger's page under our origin.
+      return await reply
+        .type('application/octet-stream')
+        .header('content-disposition', 'attachment')
+        .header('ringback-content-type', event.contentType ?? '')
+        .send(Buffer.from(event.body));
+    } catch (error) {
+      return sendProblem(reply, context.asProblem(error, request.id), request.id);
+    }
+  });
+}

@@ -1,0 +1,117 @@
+import type { KeyObject } from 'node:crypto';
+import { createHash, createHmac, createPublicKey, createSecretKey, verify } from 'node:crypto';
+import type {
+  HashName,
+  KeyFetch,
+  MessageParts,
+  Operation,
+  PublicKey,
+  Task,
+} from '../../packages/client/src/verify/operation.ts';
+import { concatBytes } from '../../packages/client/src/verify/bytes.ts';
+
+const secretKeys = new WeakMap<Uint8Array, KeyObject>();
+const publicKeys = new WeakMap<PublicKey, KeyObject | 'unusable'>();
+
+function secretKey(bytes: Uint8Array): KeyObject {
+  let key = secretKeys.get(bytes);
+  if (key === undefined) {
+    key = createSecretKey(bytes);
+    secretKeys.set(bytes, key);
+  }
+  return key;
+}
+
+function publicKey(key: PublicKey): KeyObject | 'unusable' {
+  let object = publicKeys.get(key);
+  if (object === undefined) {
+    object = importPublicKey(key);
+    publicKeys.set(key, object);
+  }
+  return object;
+}
+
+function importPublicKey(key: PublicKey): KeyObject | 'unusable' {
+  try {
+    return key.spki === undefined
+      ? createPublicKey({ key: key.jwk, format: 'jwk' })
+      : createPublicKey({ key: Buffer.from(key.spki), format: 'der', type: 'spki' });
+  } catch {
+    return 'unusable';
+  }
+}
+
+function hmac(hash: HashName, key: Uint8Array, parts: MessageParts): Uint8Array {
+  const mac = createHmac(hash, secretKey(key));
+  for (const part of parts) mac.update(part);
+  return mac.digest();
+}
+
+function hashOf(hash: HashName, parts: MessageParts): Uint8Array {
+  const sum = createHash(hash);
+  for (const part of parts) sum.update(part);
+  return sum.digest();
+}
+
+const digestNames = {
+  ed25519: undefined,
+  'ecdsa-p256-sha256': 'sha256',
+  'ecdsa-p256-sha1': 'sha1',
+  'rsa-sha256': 'sha256',
+  'rsa-sha1': 'sha1',
+} as const;
+const keyTypes = {
+  ed25519: 'ed25519',
+  'ecdsa-p256-sha256': 'ec',
+  'ecdsa-p256-sha1': 'ec',
+  'rsa-sha256': 'rsa',
+  'rsa-sha1': 'rsa',
+} as const;
+
+function isSigned(operation: Operation & { op: 'verify' }): boolean {
+  const { alg, signature } = operation;
+  const key = publicKey(operation.key);
+  if (key === 'unusable' || key.asymmetricKeyType !== keyTypes[alg]) return false;
+  try {
+    const message = concatBytes(operation.parts);
+    return verify(digestNames[alg], message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  } catch {
+    return false;
+  }
+}
+
+function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean {
+  switch (operation.op) {
+    case 'hmac':
+      return hmac(operation.hash, operation.key, operation.parts);
+    case 'hash':
+      return hashOf(operation.hash, operation.parts);
+    case 'verify':
+    default:
+      return isSigned(operation);
+  }
+}
+
+/**
+ * Runs a task with node:crypto. The result is there at once unless the task needs a document from
+ * the network; then it is a promise.
+ */
+export function runWithNodeCrypto<T>(task: Task<T>, fetchKey: KeyFetch): T | Promise<T> {
+  let step = task.next();
+  while (step.done !== true) {
+    if (step.value.op === 'fetch') return continueAfterFetch(task, step.value.url, fetchKey);
+    step = task.next(compute(step.value));
+  }
+  return step.value;
+}
+
+async function continueAfterFetch<T>(task: Task<T>, firstUrl: string, fetchKey: KeyFetch): Promise<T> {
+  let step = task.next(await fetchKey(firstUrl));
+  while (step.done !== true) {
+    const operation = step.value;
+    // One operation needs the result of the one before.
+    // oxlint-disable-next-line no-await-in-loop
+    step = task.next(operation.op === 'fetch' ? await fetchKey(operation.url) : compute(operation));
+  }
+  return step.value;
+}
