@@ -194,6 +194,16 @@ function describeFailures(harness: StoreHarness): void {
     expect((await deliveryOf(store, first.deliveryId)).destinationId).toBe('dst_one');
   });
 
+  it('rejects a request that names one delivery twice', async () => {
+    const store = await harness.open();
+    const delivery = buildNewDelivery();
+    const request = buildAppend({ deliveries: [delivery, { ...delivery, destinationId: 'dst_other' }] });
+
+    await expect(store.log.append(request)).rejects.toThrow();
+    expect(await store.queries.event(request.event.id)).toBeNull();
+    expect(await store.queries.delivery(delivery.id)).toBeNull();
+  });
+
   it('lets requests that wait together succeed or fail alone', async () => {
     const store = await harness.open();
     const taken = buildAppend();

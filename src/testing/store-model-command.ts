@@ -34,6 +34,14 @@ export const always = (): boolean => true;
 /** A number that means one of however many things there are when the command runs. */
 export const anyPick = fc.nat({ max: 1_000 });
 
+/**
+ * Milliseconds in quarters of a second: coarse, so that due times, leases and the present often fall
+ * together and the boundaries between them are met.
+ */
+export function anyQuarters(bounds: { readonly min: number; readonly max: number }): fc.Arbitrary<number> {
+  return fc.integer(bounds).map((quarters) => quarters * 250);
+}
+
 /** What `pick` means among these. */
 export function pickFrom<Item>(items: readonly Item[], pick: number): Item {
   const item = items[pick % items.length];
@@ -46,14 +54,14 @@ export const anyOwed = fc.record({
   destinationId: fc.constantFrom(...DESTINATIONS),
   subscriptionId: fc.constantFrom(...SUBSCRIPTIONS),
   state: fc.constantFrom('leased', 'pending', 'dead'),
-  ms: fc.integer({ min: -100, max: 1_000 }),
+  ms: anyQuarters({ min: -1, max: 4 }),
 });
 
 type OwedPlan = typeof anyOwed extends fc.Arbitrary<infer Plan> ? Plan : never;
 
 /** The initial state of a planned delivery; a lease takes a new token. */
 export function initialOf({ state, ms }: OwedPlan, model: StoreModel): NewDelivery['initial'] {
-  if (state === 'leased') return leasedBy(model.nextToken(), model.nowMs + Math.max(1, ms));
+  if (state === 'leased') return leasedBy(model.nextToken(), model.nowMs + Math.max(250, ms));
   if (state === 'pending') return pendingAt(model.nowMs + ms);
   return { state: 'dead', reason: 'destination_unknown' };
 }

@@ -16,6 +16,7 @@ import {
   always,
   anyOwed,
   anyPick,
+  anyQuarters,
   command,
   DESTINATIONS,
   initialOf,
@@ -25,7 +26,7 @@ import {
 
 const anyAppend = fc.record({
   key: fc.option(fc.constantFrom('k1', 'k2', 'k3')),
-  windowMs: fc.integer({ min: 1, max: 2_000 }),
+  windowMs: anyQuarters({ min: 1, max: 8 }),
   owed: fc.array(anyOwed, { maxLength: 3 }),
 });
 
@@ -64,7 +65,7 @@ const anyLanes = fc.uniqueArray(
   fc.record({
     destinationId: fc.constantFrom(...DESTINATIONS),
     limit: fc.nat({ max: 3 }),
-    leaseMs: fc.integer({ min: 1, max: 1_000 }),
+    leaseMs: anyQuarters({ min: 1, max: 4 }),
   }),
   { selector: (lane) => lane.destinationId, maxLength: 3 },
 );
@@ -94,7 +95,7 @@ export async function claimBoth(
 const anySettlement = fc.record({
   pick: anyPick,
   ending: fc.constantFrom('succeeded', 'retry', 'dead', 'cancelled', 'given back', 'ended unattempted'),
-  ms: fc.integer({ min: -100, max: 1_000 }),
+  ms: anyQuarters({ min: -1, max: 4 }),
 });
 
 type Ending =
@@ -144,7 +145,7 @@ const settleLate = anySettlement.map(({ pick, ending, ms }) =>
   ),
 );
 
-const passTime = fc.integer({ min: 1, max: 1_500 }).map((ms) =>
+const passTime = anyQuarters({ min: 1, max: 4 }).map((ms) =>
   command(`${ms} ms pass`, always, async (model) => {
     model.nowMs += ms;
   }),
@@ -231,7 +232,7 @@ const advanceReplay = anyReplayStep.map((plan) =>
   ),
 );
 
-const prune = fc.nat({ max: 2_000 }).map((ageMs) =>
+const prune = anyQuarters({ min: 2, max: 8 }).map((ageMs) =>
   command(`prune what is older than ${ageMs} ms`, always, async (model, store) => {
     const receivedBefore = model.nowMs - ageMs;
     expect(await store.upkeep.pruneEvents(receivedBefore, 1_000)).toBe(model.prune(receivedBefore));
@@ -239,23 +240,23 @@ const prune = fc.nat({ max: 2_000 }).map((ageMs) =>
   }),
 );
 
-/** The steps that every store can be put through. */
+/** The steps that every store can be put through; those on the way of a delivery come more often. */
 export const STORE_COMMANDS: readonly fc.Arbitrary<StoreCommand>[] = [
-  append,
-  append,
+  ...often(append, 3),
   appendAll,
-  claim,
-  claim,
-  settle,
-  settle,
+  ...often(claim, 5),
+  ...often(settle, 6),
   settleLate,
-  passTime,
-  passTime,
+  ...often(passTime, 4),
   endPending,
   bringForward,
   advanceReplay,
   prune,
 ];
+
+function often(arbitrary: fc.Arbitrary<StoreCommand>, times: number): fc.Arbitrary<StoreCommand>[] {
+  return Array.from({ length: times }, () => arbitrary);
+}
 
 /**
  * The process dies and another opens the same data, after all leases have run out. Whether a store waits

@@ -24,7 +24,7 @@ export interface ModelRunBounds {
 export function describeStoreModel(
   name: string,
   harness: StoreHarness,
-  bounds: ModelRunBounds = { runs: 60, maxCommands: 40 },
+  bounds: ModelRunBounds = { runs: 150, maxCommands: 80 },
 ): void {
   describe(`${name} agrees with the model of a store`, () => {
     it(

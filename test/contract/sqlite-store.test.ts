@@ -7,5 +7,5 @@ import { directoryHarness } from '../../src/testing/store-harness.ts';
 const harness = directoryHarness((directory) => openSqliteStore({ path: join(directory, 'ringback.db') }));
 
 describeStoreContract('The embedded store', harness);
-// Opening a database takes a tenth of a second, and about every fifteenth command opens one.
-describeStoreModel('The embedded store', harness, { runs: 25, maxCommands: 40 });
+// Opening a database takes a tenth of a second, and about every twentieth command opens one.
+describeStoreModel('The embedded store', harness, { runs: 25, maxCommands: 80 });
