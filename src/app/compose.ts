@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import { EVENT_FIELDS } from '../core/expression-input.ts';
 import { Gateway } from '../core/gateway.ts';
 import type { Services } from '../core/services.ts';
 import { IdMaker } from '../domain/ids.ts';
@@ -36,9 +37,12 @@ export function composeServices(
   return {
     clock: systemClock,
     random: systemRandomness,
-    ids: new IdMaker(systemClock.now, (count) => systemRandomness.bytes(count)),
+    ids: new IdMaker(
+      () => systemClock.now(),
+      (count) => systemRandomness.bytes(count),
+    ),
     store,
-    expressions: createCelExpressions(),
+    expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
     verifiers: new SourceVerifiers(guardedFetch(guard)),
     signer: new StandardWebhookSigner(),
     sender: new HttpSender({ addressGuard: guard }),

@@ -22,7 +22,7 @@ export function insecureSettings(config: Config): string[] {
         'RINGBACK_PUBLIC_URL to its https:// address, or listen on loopback (RINGBACK_HOST=127.0.0.1)',
     );
   }
-  if (config.allowPrivate.some((block) => /\/0$/.test(block))) {
+  if (config.allowPrivate.some((block) => block.endsWith('/0'))) {
     found.push('allow_private: a /0 block opens every private network to destinations; name the networks');
   }
   return found;

@@ -106,7 +106,7 @@ export class Attempts {
       tenant: delivery.tenant,
       outcome: attempt.outcome,
       status: attempt.status,
-      error: attempt.error,
+      error_category: attempt.error,
       duration_ms: Math.round(attempt.durationMs),
       state: next.state,
       next_attempt_at: attempt.nextAttemptAt,

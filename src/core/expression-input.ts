@@ -3,6 +3,21 @@ import type { ExpressionInput } from '../ports/expressions.ts';
 
 const DECODER = new TextDecoder('utf-8', { fatal: true });
 
+/** The fields of `event` in expressions, so that a mistyped one is a mistake with a position. */
+export const EVENT_FIELDS: readonly string[] = [
+  'id',
+  'type',
+  'source',
+  'key',
+  'subject',
+  'tenant',
+  'external_id',
+  'correlation_id',
+  'causation_id',
+  'time',
+  'received_at',
+];
+
 /**
  * What expressions see of an event, each part made when it is first asked for and then kept: most
  * events are matched by type alone and are never parsed.

@@ -1,3 +1,4 @@
+import type { Delivery } from '../domain/delivery.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Replay, ReplayFilter } from '../domain/records.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
@@ -132,7 +133,8 @@ export class Replays {
     const { store, clock } = this.#services;
     const size = Math.max(1, Math.min(STEP, Math.ceil(replay.ratePerSecond ?? STEP)));
     const candidates = await store.queries.replayCandidates(replay, size);
-    const deliveries = candidates.flatMap((candidate) => this.#deliveries(replay, candidate));
+    const owed = await Promise.all(candidates.map((candidate) => this.#deliveries(replay, candidate)));
+    const deliveries = owed.flat();
     const toCursor = candidates.at(-1)?.seq ?? replay.endSeq;
     const state = candidates.length < size || toCursor >= replay.endSeq ? 'completed' : 'running';
     const atMs = clock.now();
@@ -154,7 +156,7 @@ export class Replays {
     return { ...replay, cursor: toCursor, state, created: replay.created + deliveries.length };
   }
 
-  #deliveries(replay: Replay, { delivery, event }: ReplayCandidate): ReplayDelivery[] {
+  async #deliveries(replay: Replay, { delivery, event }: ReplayCandidate): Promise<ReplayDelivery[]> {
     const owe = (subscriptionId: string | null, destinationId: string, replayOf: string | null) => ({
       id: this.#services.ids.make('dlv'),
       subscriptionId,
@@ -169,12 +171,21 @@ export class Replays {
         ? [owe(subscriptionId, destinationId, id)]
         : [owe(null, replay.destinationId, id)];
     }
-    if (replay.destinationId !== null) return [owe(null, replay.destinationId, null)];
+    const earlier = await this.#earlier(event.id);
+    if (replay.destinationId !== null) return [owe(null, replay.destinationId, earlier[0]?.id ?? null)];
+    const before = (id: string): string | null =>
+      earlier.find(({ subscriptionId }) => subscriptionId === id)?.id ?? null;
     const input = new EventInput(event);
     return this.#directory
       .candidates(event.tenant, event.sourceId, event.type)
       .filter((active) => wants({ ...event, receivedAt: this.#services.clock.now() }, active, input))
-      .map(({ subscription }) => owe(subscription.id, subscription.destinationId, null));
+      .map(({ subscription }) => owe(subscription.id, subscription.destinationId, before(subscription.id)));
+  }
+
+  /** The event's deliveries so far, newest first: a replay names what it repeats. */
+  async #earlier(eventId: string): Promise<readonly Delivery[]> {
+    const page = { limit: 100, before: null };
+    return (await this.#services.store.queries.deliveries({ eventId }, page)).items;
   }
 
   #initial(destinationId: string): NewDelivery['initial'] {
