@@ -1,5 +1,12 @@
 import type { KeyObject } from 'node:crypto';
-import { createHash, createHmac, createPublicKey, createSecretKey, verify } from 'node:crypto';
+import {
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPublicKey,
+  createSecretKey,
+  verify,
+} from 'node:crypto';
 import type {
   HashName,
   KeyFetch,
@@ -80,12 +87,23 @@ function isSigned(operation: Operation & { op: 'verify' }): boolean {
   }
 }
 
-function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean {
+function decrypted(operation: Operation & { op: 'decrypt' }): Uint8Array | undefined {
+  try {
+    const cipher = createDecipheriv('aes-256-cbc', operation.key, operation.iv);
+    return concatBytes([cipher.update(operation.data), cipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean | undefined {
   switch (operation.op) {
     case 'hmac':
       return hmac(operation.hash, operation.key, operation.parts);
     case 'hash':
       return hashOf(operation.hash, operation.parts);
+    case 'decrypt':
+      return decrypted(operation);
     case 'verify':
     default:
       return isSigned(operation);

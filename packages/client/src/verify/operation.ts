@@ -27,6 +27,8 @@ export type Operation =
       readonly signature: Uint8Array;
       readonly parts: MessageParts;
     }
+  /** AES-256-CBC; undefined when the data was not encrypted with this key. */
+  | { readonly op: 'decrypt'; readonly key: Uint8Array; readonly iv: Uint8Array; readonly data: Uint8Array }
   | { readonly op: 'fetch'; readonly url: string };
 
 /** The result of an operation: bytes, yes or no, or a document (undefined: not available). */
