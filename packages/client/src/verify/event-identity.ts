@@ -40,6 +40,7 @@ export interface EventIdentity {
 
 // Longer values are somebody's mistake or attack; they must not become keys of an index.
 const maxLength = 512;
+const maxTypeLength = 200;
 type Read = (view: RequestView) => string | undefined;
 
 /**
@@ -60,11 +61,12 @@ export function compileIdentity(rules: IdentityRules, defaultBrand: string | und
   const hintsBody = defaultBrand !== undefined;
 
   return (view: RequestView): EventIdentity => {
-    const type = readType?.(view);
+    const written = readType?.(view);
+    const type = written === undefined ? undefined : cleanType(written);
     const id = readId?.(view);
     const key = readKey?.(view);
     const timeMs = readTime(view);
-    const fullType = type === undefined ? fallbackType : prefix + cleanType(type);
+    const fullType = type === undefined ? fallbackType : prefix + type;
     return {
       ...(fullType === undefined ? {} : { type: fullType }),
       ...(id === undefined ? {} : { id }),
@@ -105,8 +107,17 @@ function compileFirst(rule: { pointer: string; templates: IdentityTemplates | un
   }
 }
 
-function cleanType(type: string): string {
-  return /[^A-Za-z0-9_.-]/.test(type) ? type.replaceAll(/[^A-Za-z0-9_.-]/g, '_') : type;
+const cleanTypePattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+
+// Segments between full stops, none of them empty (Standard Webhooks, "Event types").
+function cleanType(type: string): string | undefined {
+  if (cleanTypePattern.test(type) && type.length <= maxTypeLength) return type;
+  const cleaned = type
+    .slice(0, maxTypeLength)
+    .replaceAll(/[^A-Za-z0-9_.-]/g, '_')
+    .replaceAll(/\.{2,}/g, '.')
+    .replaceAll(/^\.|\.$/g, '');
+  return cleaned === '' ? undefined : cleaned;
 }
 
 function compileTime(rules: readonly string[] | undefined): (view: RequestView) => number | undefined {
