@@ -3,8 +3,10 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createPrivateKey,
   createPublicKey,
   createSecretKey,
+  sign,
   verify,
 } from 'node:crypto';
 import type {
@@ -96,12 +98,20 @@ function decrypted(operation: Operation & { op: 'decrypt' }): Uint8Array | undef
   }
 }
 
+function signatureOf(operation: Operation & { op: 'sign' }): Uint8Array {
+  const key = createPrivateKey({ key: Buffer.from(operation.key.pkcs8), format: 'der', type: 'pkcs8' });
+  const message = concatBytes(operation.parts);
+  return sign(digestNames[operation.alg], message, { key, dsaEncoding: 'ieee-p1363' });
+}
+
 function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean | undefined {
   switch (operation.op) {
     case 'hmac':
       return hmac(operation.hash, operation.key, operation.parts);
     case 'hash':
       return hashOf(operation.hash, operation.parts);
+    case 'sign':
+      return signatureOf(operation);
     case 'decrypt':
       return decrypted(operation);
     case 'verify':

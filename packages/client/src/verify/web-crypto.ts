@@ -111,6 +111,13 @@ async function computeDecrypt(operation: Operation & { op: 'decrypt' }): Promise
   }
 }
 
+async function computeSignature(operation: Operation & { op: 'sign' }): Promise<Uint8Array> {
+  const { importAs, verifyAs } = signatureParameters[operation.alg];
+  const key = await crypto.subtle.importKey('pkcs8', owned(operation.key.pkcs8), importAs, false, ['sign']);
+  const message = owned(concatBytes(operation.parts));
+  return new Uint8Array(await crypto.subtle.sign(verifyAs, key, message));
+}
+
 function perform(operation: Operation, fetchKey: KeyFetch): Promise<OperationResult> {
   switch (operation.op) {
     case 'hmac':
@@ -121,6 +128,8 @@ function perform(operation: Operation, fetchKey: KeyFetch): Promise<OperationRes
       return computeVerify(operation);
     case 'decrypt':
       return computeDecrypt(operation);
+    case 'sign':
+      return computeSignature(operation);
     case 'fetch':
     default:
       return fetchKey(operation.url);
