@@ -115,6 +115,7 @@ const signatureFields = object(
     pickConfig: text,
     positional: flag,
     groups: text,
+    signatureFirst: flag,
     repeatable: flag,
   },
   [],

@@ -141,7 +141,14 @@ export const workProviders: ProviderTable = {
     scheme: {
       kind: 'mac',
       alg: 'hmac-sha256',
-      sig: { header: 'gcms-signature', list: ',', kv: '=', pick: 'sign', enc: 'base64' },
+      sig: {
+        header: 'gcms-signature',
+        list: ', ',
+        kv: '=',
+        pick: 'sign',
+        enc: 'base64',
+        signatureFirst: true,
+      },
       ts: { from: 'sig:t', unit: 'ms', past: null, future: null },
       content: '{"Body":{body|jsonstr},"EnvironmentName":{sig:env|jsonstr},"TimeStamp":{ts}}',
     },
