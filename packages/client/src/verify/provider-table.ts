@@ -5,6 +5,7 @@ import { chatProviders } from './providers/chat.ts';
 import { cloudProviders } from './providers/cloud.ts';
 import { commerceProviders } from './providers/commerce.ts';
 import { developerProviders } from './providers/developer.ts';
+import { documentsProviders } from './providers/documents.ts';
 import { formatsProviders } from './providers/formats.ts';
 import { mailProviders } from './providers/mail.ts';
 import { paymentsProviders } from './providers/payments.ts';
@@ -19,6 +20,7 @@ export const providers: ProviderTable = {
   ...cloudProviders,
   ...commerceProviders,
   ...developerProviders,
+  ...documentsProviders,
   ...formatsProviders,
   ...mailProviders,
   ...paymentsProviders,
