@@ -6,6 +6,7 @@ import { credentialNeeds } from '../packages/client/src/verify/credential-needs.
 import type { Evidence, Provider, ProviderTable } from '../packages/client/src/verify/provider.ts';
 import { providers } from '../packages/client/src/verify/provider-table.ts';
 import { aiProviders } from '../packages/client/src/verify/providers/ai.ts';
+import { billingProviders } from '../packages/client/src/verify/providers/billing.ts';
 import { callsProviders } from '../packages/client/src/verify/providers/calls.ts';
 import { chatProviders } from '../packages/client/src/verify/providers/chat.ts';
 import { cloudProviders } from '../packages/client/src/verify/providers/cloud.ts';
@@ -31,7 +32,8 @@ const GROUPS: readonly (readonly [string, ProviderTable])[] = [
   ['Formats that many senders share', formatsProviders],
   ['Models and the tools around them', aiProviders],
   ['Developer tools', developerProviders],
-  ['Payments and billing', paymentsProviders],
+  ['Payments', paymentsProviders],
+  ['Billing and subscriptions', billingProviders],
   ['Shops and marketplaces', commerceProviders],
   ['Clouds and identity', cloudProviders],
   ['Chat and social networks', chatProviders],

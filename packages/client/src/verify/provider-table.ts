@@ -1,5 +1,6 @@
 import type { Provider, ProviderTable } from './provider.ts';
 import { aiProviders } from './providers/ai.ts';
+import { billingProviders } from './providers/billing.ts';
 import { callsProviders } from './providers/calls.ts';
 import { chatProviders } from './providers/chat.ts';
 import { cloudProviders } from './providers/cloud.ts';
@@ -15,6 +16,7 @@ import { workProviders } from './providers/work.ts';
 /** Every provider we know, by id. */
 export const providers: ProviderTable = {
   ...aiProviders,
+  ...billingProviders,
   ...callsProviders,
   ...chatProviders,
   ...cloudProviders,
