@@ -18,7 +18,7 @@ import { HttpSender } from '../senders/http-sender.ts';
 import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
 import type { PrometheusMetrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
-import { SourceVerifiers } from '../verifiers/source-verifiers.ts';
+import { createVerifiers } from '../verifiers/verifiers.ts';
 
 /** Files of the data directory that hold keys; both are readable by their owner only. */
 export const SECRET_KEY_FILE = 'secret.key';
@@ -43,7 +43,7 @@ export function composeServices(
     ),
     store,
     expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
-    verifiers: new SourceVerifiers(guardedFetch(guard)),
+    verifiers: createVerifiers({ fetch: guardedFetch(guard) }),
     signer: new StandardWebhookSigner(),
     sender: new HttpSender({ addressGuard: guard }),
     secrets: createSecretBox(keys),

@@ -87,7 +87,8 @@ export class Ingest {
     const { source, verifier } = active;
     const nowMs = this.#services.clock.now();
     const request: IngestRequest = { ...call, nowMs };
-    const handshake = await verifier.handshake(request);
+    const asked = verifier.handshake(request);
+    const handshake = asked instanceof Promise ? await asked : asked;
     if (handshake !== undefined) return { kind: 'handshake', answer: handshake };
     const pending = verifier.verify(request);
     // Nearly every provider is decided at once; awaiting it anyway would cost each request a turn.

@@ -1,5 +1,14 @@
 import type { KeyObject } from 'node:crypto';
-import { createHash, createHmac, createPublicKey, createSecretKey, verify } from 'node:crypto';
+import {
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  sign,
+  verify,
+} from 'node:crypto';
 import type {
   HashName,
   KeyFetch,
@@ -80,12 +89,31 @@ function isSigned(operation: Operation & { op: 'verify' }): boolean {
   }
 }
 
-function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean {
+function decrypted(operation: Operation & { op: 'decrypt' }): Uint8Array | undefined {
+  try {
+    const cipher = createDecipheriv('aes-256-cbc', operation.key, operation.iv);
+    return concatBytes([cipher.update(operation.data), cipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+function signatureOf(operation: Operation & { op: 'sign' }): Uint8Array {
+  const key = createPrivateKey({ key: Buffer.from(operation.key.pkcs8), format: 'der', type: 'pkcs8' });
+  const message = concatBytes(operation.parts);
+  return sign(digestNames[operation.alg], message, { key, dsaEncoding: 'ieee-p1363' });
+}
+
+function compute(operation: Exclude<Operation, { op: 'fetch' }>): Uint8Array | boolean | undefined {
   switch (operation.op) {
     case 'hmac':
       return hmac(operation.hash, operation.key, operation.parts);
     case 'hash':
       return hashOf(operation.hash, operation.parts);
+    case 'sign':
+      return signatureOf(operation);
+    case 'decrypt':
+      return decrypted(operation);
     case 'verify':
     default:
       return isSigned(operation);

@@ -1,14 +1,15 @@
 import type { EventIdentity } from '../../packages/client/src/verify/event-identity.ts';
 import { compileIdentity } from '../../packages/client/src/verify/event-identity.ts';
+import type { HandshakeAnswer } from '../../packages/client/src/verify/handshake.ts';
+import type { Answer } from '../../packages/client/src/verify/handshake-rule.ts';
 import type { FetchLike } from '../../packages/client/src/verify/key-fetch.ts';
 import { createKeyFetch } from '../../packages/client/src/verify/key-fetch.ts';
-import { prepareScheme } from '../../packages/client/src/verify/prepare-scheme.ts';
 import type { Credentials, Proof } from '../../packages/client/src/verify/prepared-scheme.ts';
 import type { Reason, RefusalCode } from '../../packages/client/src/verify/reasons.ts';
 import { Refusal, refusalCode } from '../../packages/client/src/verify/reasons.ts';
 import { RequestView } from '../../packages/client/src/verify/request-view.ts';
 import type { Covers } from '../../packages/client/src/verify/scheme.ts';
-import { selectScheme } from '../../packages/client/src/verify/select-scheme.ts';
+import { prepareSource } from '../../packages/client/src/verify/source-preparation.ts';
 import { runWithNodeCrypto } from './node-crypto.ts';
 
 export { VerifierSettingsError } from '../../packages/client/src/verify/reasons.ts';
@@ -52,12 +53,22 @@ export type Verdict =
     }
   | { readonly ok: false; readonly reason: Reason; readonly code: VerdictCode };
 
-/**
- * Verifies the requests of one source. The verdict is there at once, except when a provider's key
- * has to be fetched first: then it is a promise. It never rejects because of a request.
- */
+/** Verifies the requests of one source. */
 export interface SourceVerifier {
+  /**
+   * The verdict is there at once, except when a provider's key has to be fetched first: then it is
+   * a promise. It never rejects because of a request.
+   */
   verify(request: SourceRequest): Verdict | Promise<Verdict>;
+  /**
+   * The answer to a question about the URL itself; undefined when the request is an event. Ask
+   * before `verify`, with the same request object, so that a body is parsed once.
+   */
+  handshake(request: SourceRequest): HandshakeAnswer | undefined | Promise<HandshakeAnswer | undefined>;
+  /** What the provider wants to see when its event was kept; undefined: any 2xx. */
+  readonly successAnswer: Answer | undefined;
+  /** The status for a request that is not proven. */
+  readonly refusalStatus: number;
 }
 
 function accepted(view: RequestView, proof: Proof, event: EventIdentity): Verdict {
@@ -73,28 +84,40 @@ function accepted(view: RequestView, proof: Proof, event: EventIdentity): Verdic
  *   no secret, a secret that does not decode, an unknown provider, a mistake in `verification`.
  */
 export function createSourceVerifier(options: SourceVerifierOptions): SourceVerifier {
-  const { scheme, provider, id } = selectScheme(options.provider, options.verification, options.config);
-  const prepared = prepareScheme(scheme, options);
+  const { scheme, provider, id, answerHandshake } = prepareSource(options);
   const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
+  const views = new WeakMap<SourceRequest, RequestView>();
 
   function refused(error: unknown): Verdict {
     if (!(error instanceof Refusal)) throw error;
-    const code = refusalCode(error.reason, prepared.sharedToken);
+    const code = refusalCode(error.reason, scheme.sharedToken);
     // Our own trouble, not the sender's: with this code it is told to try again.
     return { ok: false, reason: error.reason, code: code === 'key_unavailable' ? 'internal_error' : code };
   }
 
   return {
-    verify({ method, url, rawHeaders, body, nowMs }) {
-      const view = new RequestView(method, url, rawHeaders, body, nowMs);
+    verify(request) {
+      const view = views.get(request) ?? viewOf(request);
       try {
-        const proof = runWithNodeCrypto(prepared.check(view), fetchKey);
+        const proof = runWithNodeCrypto(scheme.check(view), fetchKey);
         if (!(proof instanceof Promise)) return accepted(view, proof, readIdentity(view));
         return proof.then((value) => accepted(view, value, readIdentity(view))).catch(refused);
       } catch (error) {
         return refused(error);
       }
     },
+    handshake(request) {
+      if (answerHandshake === undefined) return undefined;
+      const view = viewOf(request);
+      views.set(request, view);
+      return runWithNodeCrypto(answerHandshake(view), fetchKey);
+    },
+    successAnswer: provider?.answer,
+    refusalStatus: provider?.refusalStatus ?? 401,
   };
+}
+
+function viewOf({ method, url, rawHeaders, body, nowMs }: SourceRequest): RequestView {
+  return new RequestView(method, url, rawHeaders, body, nowMs);
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Problem } from '../../domain/problem.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { EventLog } from '../../ports/event-log.ts';
 import type { Queries, ReplayQueries } from '../../ports/queries.ts';
@@ -44,6 +45,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 class LazyReader {
   readonly #connection: ConnectionOptions;
   #thread: Promise<StoreThread<ReadOperations>> | null = null;
+  #closed = false;
 
   constructor(connection: ConnectionOptions) {
     this.#connection = connection;
@@ -53,12 +55,14 @@ class LazyReader {
     operation: Name,
     ...[argument]: Parameters<ReadOperations[Name]>
   ): Promise<ReturnType<ReadOperations[Name]>> {
+    if (this.#closed) throw new Problem('store_unavailable', 'the store is closed');
     this.#thread ??= StoreThread.start<ReadOperations>('reader-thread', this.#connection);
     const thread = await this.#thread;
     return thread.call(operation, argument as never) as Promise<ReturnType<ReadOperations[Name]>>;
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const thread = await this.#thread?.catch(() => null);
     await thread?.close();
   }

@@ -1,13 +1,10 @@
-import type { ReadReference, Settings } from './reference.ts';
+import type { Settings } from './reference.ts';
 import { compileReference, splitReference } from './reference.ts';
 import type { RequestView } from './request-view.ts';
 import { VerifierSettingsError } from './reasons.ts';
+import { compileText } from './text-template.ts';
 
-/**
- * Alternatives, the first that is complete counts. Each is text with references in braces
- * (`{json:repository.full_name}#{json:issue.number}`). `{REF=TEXT}` is a condition: it adds
- * nothing, and holds when the value is TEXT, or any value for `*`.
- */
+/** Alternatives, as text templates: the first that is complete counts. */
 export type IdentityTemplates = readonly string[];
 
 /** An instant of the event: `UNIT REFERENCE`, such as `s json:created`. */
@@ -43,8 +40,7 @@ export interface EventIdentity {
 
 // Longer values are somebody's mistake or attack; they must not become keys of an index.
 const maxLength = 512;
-const token = /\{([a-z]+:[^{}=]+)(?:=([^{}]*))?\}/g;
-
+const maxTypeLength = 200;
 type Read = (view: RequestView) => string | undefined;
 
 /**
@@ -65,11 +61,12 @@ export function compileIdentity(rules: IdentityRules, defaultBrand: string | und
   const hintsBody = defaultBrand !== undefined;
 
   return (view: RequestView): EventIdentity => {
-    const type = readType?.(view);
+    const written = readType?.(view);
+    const type = written === undefined ? undefined : cleanType(written);
     const id = readId?.(view);
     const key = readKey?.(view);
     const timeMs = readTime(view);
-    const fullType = type === undefined ? fallbackType : prefix + cleanType(type);
+    const fullType = type === undefined ? fallbackType : prefix + type;
     return {
       ...(fullType === undefined ? {} : { type: fullType }),
       ...(id === undefined ? {} : { id }),
@@ -96,7 +93,7 @@ function chosen(settings: Settings, name: string, fromTable: IdentityTemplates |
 function compileFirst(rule: { pointer: string; templates: IdentityTemplates | undefined }): Read | undefined {
   if (rule.templates === undefined || rule.templates.length === 0) return undefined;
   try {
-    const alternatives = rule.templates.map(compileTemplate);
+    const alternatives = rule.templates.map((template) => compileText(template));
     return (view) => {
       for (const read of alternatives) {
         const value = read(view);
@@ -110,49 +107,17 @@ function compileFirst(rule: { pointer: string; templates: IdentityTemplates | un
   }
 }
 
-function compileTemplate(template: string): Read {
-  const parts: Read[] = [];
-  let end = 0;
-  for (const match of template.matchAll(token)) {
-    const text = template.slice(end, match.index);
-    if (text !== '') parts.push(() => text);
-    end = match.index + match[0].length;
-    const read = compileReference(match[1] ?? '', {}, false);
-    const condition = match[2];
-    parts.push(condition === undefined ? nonEmpty(read) : holds(read, condition));
-  }
-  const rest = template.slice(end);
-  if (rest !== '') parts.push(() => rest);
-  const [first] = parts;
-  return parts.length === 1 && first !== undefined ? first : (view) => joinAll(parts, view);
-}
+const cleanTypePattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
-function joinAll(parts: readonly Read[], view: RequestView): string | undefined {
-  let joined = '';
-  for (const read of parts) {
-    const part = read(view);
-    if (part === undefined) return undefined;
-    joined += part;
-  }
-  return joined;
-}
-
-function nonEmpty(read: ReadReference): Read {
-  return (view) => {
-    const value = read(view);
-    return value === '' ? undefined : value;
-  };
-}
-
-function holds(read: ReadReference, condition: string): Read {
-  return (view) => {
-    const value = read(view);
-    return value !== undefined && (condition === '*' || value === condition) ? '' : undefined;
-  };
-}
-
-function cleanType(type: string): string {
-  return /[^A-Za-z0-9_.-]/.test(type) ? type.replaceAll(/[^A-Za-z0-9_.-]/g, '_') : type;
+// Segments between full stops, none of them empty (Standard Webhooks, "Event types").
+function cleanType(type: string): string | undefined {
+  if (cleanTypePattern.test(type) && type.length <= maxTypeLength) return type;
+  const cleaned = type
+    .slice(0, maxTypeLength)
+    .replaceAll(/[^A-Za-z0-9_.-]/g, '_')
+    .replaceAll(/\.{2,}/g, '.')
+    .replaceAll(/^\.|\.$/g, '');
+  return cleaned === '' ? undefined : cleaned;
 }
 
 function compileTime(rules: readonly string[] | undefined): (view: RequestView) => number | undefined {

@@ -5,6 +5,11 @@ export type PublicKey =
   | { readonly spki: Uint8Array; readonly jwk?: undefined }
   | { readonly jwk: Readonly<Record<string, unknown>>; readonly spki?: undefined };
 
+/** A private key (PKCS #8), for signers. */
+export interface PrivateKey {
+  readonly pkcs8: Uint8Array;
+}
+
 /** Hashes that a keyed operation may use. */
 export type HashName = DigestAlgorithm | 'sha384' | 'sha512';
 
@@ -25,6 +30,15 @@ export type Operation =
       readonly alg: SignatureAlgorithm;
       readonly key: PublicKey;
       readonly signature: Uint8Array;
+      readonly parts: MessageParts;
+    }
+  /** AES-256-CBC; undefined when the data was not encrypted with this key. */
+  | { readonly op: 'decrypt'; readonly key: Uint8Array; readonly iv: Uint8Array; readonly data: Uint8Array }
+  /** ECDSA signatures come out raw (r and s side by side). */
+  | {
+      readonly op: 'sign';
+      readonly alg: SignatureAlgorithm;
+      readonly key: PrivateKey;
       readonly parts: MessageParts;
     }
   | { readonly op: 'fetch'; readonly url: string };

@@ -1,4 +1,5 @@
 import type { IdentityRules } from './event-identity.ts';
+import type { Answer, HandshakeRule } from './handshake-rule.ts';
 import type { Scheme } from './scheme.ts';
 
 /**
@@ -13,6 +14,12 @@ export interface Provider extends IdentityRules {
   readonly evidence: Evidence;
   /** Absent when only the handshake is known: then a scheme must be configured. */
   readonly scheme?: Scheme;
+  /** Questions about the URL itself, in the order in which they are tried. */
+  readonly handshakes?: readonly HandshakeRule[];
+  /** What the provider wants to see when its event was kept. Absent: any 2xx does. */
+  readonly answer?: Answer;
+  /** What it wants to see when the proof does not hold. Absent: 401. */
+  readonly refusalStatus?: number;
 }
 
 /** Providers by their id. */

@@ -15,10 +15,11 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** The step `[*]` of a path. */
+export const everyItem: unique symbol = Symbol('every item');
+
 /** A step of a path: a field, an index, or every item. */
 export type PathStep = string | number | typeof everyItem;
-
-const everyItem = Symbol('every item');
 
 /**
  * The value at a path such as `a.b[0].c`, already split; undefined when it is absent. After `[*]`

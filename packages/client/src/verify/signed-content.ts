@@ -28,7 +28,8 @@ import type { SignatureGroup } from './signature-place.ts';
 import { compileSignaturePlace } from './signature-place.ts';
 import { checkTolerance, parseInstant } from './timestamp.ts';
 
-const macHashes: Record<MacAlgorithm, HashName> = {
+/** The hash of each keyed algorithm. */
+export const macHashes: Record<MacAlgorithm, HashName> = {
   'hmac-sha256': 'sha256',
   'hmac-sha1': 'sha1',
   'hmac-sha512': 'sha512',

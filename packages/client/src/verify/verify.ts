@@ -1,28 +1,14 @@
 import type { FetchLike } from './key-fetch.ts';
 import { compileIdentity } from './event-identity.ts';
 import { createKeyFetch } from './key-fetch.ts';
-import { prepareScheme } from './prepare-scheme.ts';
 import type { Credentials } from './prepared-scheme.ts';
 import type { Reason, RefusalCode } from './reasons.ts';
 import { Refusal, refusalCode } from './reasons.ts';
-import { RequestView } from './request-view.ts';
 import type { Covers } from './scheme.ts';
-import { selectScheme } from './select-scheme.ts';
+import { prepareSource } from './source-preparation.ts';
+import type { WebhookRequest } from './webhook-request.ts';
+import { viewOfRequest } from './webhook-request.ts';
 import { runWithWebCrypto } from './web-crypto.ts';
-
-/** A received webhook request. `body` must be the raw bytes: re-serialised JSON does not verify. */
-export interface WebhookRequest {
-  readonly method: string;
-  /** The full public URL that the sender called; some senders sign it. */
-  readonly url: string;
-  /**
-   * Pairs show repeated headers, which a sender never sends by itself. A `Headers` object joins
-   * them, so that a repeat can only be seen as a malformed value.
-   */
-  readonly headers:
-    Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly body: Uint8Array;
-}
 
 /** How to verify: the provider and what was configured for it. */
 export interface VerifyOptions extends Credentials {
@@ -66,22 +52,20 @@ export interface Verifier {
  * @throws VerifierSettingsError when the options cannot work, such as no secret.
  */
 export function createVerifier(options: VerifyOptions): Verifier {
-  const { scheme, provider, id } = selectScheme(options.provider, options.verification, options.config);
-  const prepared = prepareScheme(scheme, options);
+  const { scheme, provider, id } = prepareSource(options);
   const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
   return {
     async verify(request, now = new Date()) {
-      const { method, url, body } = request;
-      const view = new RequestView(method, url, flatHeaders(request.headers), body, now.getTime());
+      const view = viewOfRequest(request, now);
       try {
-        const proof = await runWithWebCrypto(prepared.check(view), fetchKey);
+        const proof = await runWithWebCrypto(scheme.check(view), fetchKey);
         const { timeMs, ...event } = readIdentity(view);
         const timed = timeMs === undefined ? event : { ...event, time: new Date(timeMs) };
         return { ok: true, event: timed, ...proof };
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        return { ok: false, reason: error.reason, code: refusalCode(error.reason, prepared.sharedToken) };
+        return { ok: false, reason: error.reason, code: refusalCode(error.reason, scheme.sharedToken) };
       }
     },
   };
@@ -97,17 +81,4 @@ export async function verify(
   options: VerifyOptions & { readonly now?: Date },
 ): Promise<VerifyResult> {
   return createVerifier(options).verify(request, options.now);
-}
-
-function flatHeaders(headers: WebhookRequest['headers']): string[] {
-  if (isIterable(headers)) return [...headers].flat();
-  return Object.entries(headers).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).flatMap((each: string | undefined) =>
-      each === undefined ? [] : [name, each],
-    ),
-  );
-}
-
-function isIterable(headers: WebhookRequest['headers']): headers is Iterable<readonly [string, string]> {
-  return Symbol.iterator in headers;
 }

@@ -101,6 +101,23 @@ function importPublicKey(key: PublicKey, parameters: SignatureParameters): Promi
   return crypto.subtle.importKey('jwk', jwk, parameters.importAs, false, ['verify']);
 }
 
+async function computeDecrypt(operation: Operation & { op: 'decrypt' }): Promise<Uint8Array | undefined> {
+  try {
+    const key = await crypto.subtle.importKey('raw', owned(operation.key), 'AES-CBC', false, ['decrypt']);
+    const parameters = { name: 'AES-CBC', iv: owned(operation.iv) };
+    return new Uint8Array(await crypto.subtle.decrypt(parameters, key, owned(operation.data)));
+  } catch {
+    return undefined;
+  }
+}
+
+async function computeSignature(operation: Operation & { op: 'sign' }): Promise<Uint8Array> {
+  const { importAs, verifyAs } = signatureParameters[operation.alg];
+  const key = await crypto.subtle.importKey('pkcs8', owned(operation.key.pkcs8), importAs, false, ['sign']);
+  const message = owned(concatBytes(operation.parts));
+  return new Uint8Array(await crypto.subtle.sign(verifyAs, key, message));
+}
+
 function perform(operation: Operation, fetchKey: KeyFetch): Promise<OperationResult> {
   switch (operation.op) {
     case 'hmac':
@@ -109,6 +126,10 @@ function perform(operation: Operation, fetchKey: KeyFetch): Promise<OperationRes
       return computeHash(operation);
     case 'verify':
       return computeVerify(operation);
+    case 'decrypt':
+      return computeDecrypt(operation);
+    case 'sign':
+      return computeSignature(operation);
     case 'fetch':
     default:
       return fetchKey(operation.url);

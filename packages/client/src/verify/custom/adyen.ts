@@ -40,12 +40,17 @@ export function prepareAdyen(credentials: Credentials): PreparedScheme {
   return { sharedToken: false, check };
 }
 
+/** The text that Adyen signs for one item. */
+export function adyenContent(item: unknown): string {
+  return signedFields.map((path) => plainText(valueAtPath(item, path)) ?? '').join(':');
+}
+
 function* checkItem(item: unknown, keys: readonly SecretKey[]): Task<number> {
   const written = valueAtPath(item, ['additionalData', 'hmacSignature']);
   if (typeof written !== 'string' || written === '') throw refuse('missing_field');
   const signature = decodeText(written, 'base64');
   if (signature?.length !== 32) throw refuse('malformed_signature');
-  const content = signedFields.map((path) => plainText(valueAtPath(item, path)) ?? '').join(':');
+  const content = adyenContent(item);
   for (const [index, key] of keys.entries()) {
     if (equalBytes(signature, yield* hmac('sha256', key.bytes, [content]))) return index;
   }

@@ -39,6 +39,7 @@ export const aiProviders: ProviderTable = {
     type: ['{json:type}'],
     id: ['{json:webhookId}'],
     key: ['{json:id}'],
+    answer: { status: 200 },
   },
   openai: {
     evidence: 'sdk',

@@ -17,6 +17,7 @@ export const callsProviders: ProviderTable = {
     id: ['{json:metadata.request_id}'],
     key: ['{json:metadata.request_id}'],
     time: ['iso json:metadata.created'],
+    answer: { status: 200 },
   },
   elevenlabs: {
     evidence: 'sdk',
@@ -31,6 +32,7 @@ export const callsProviders: ProviderTable = {
     id: ['{json:data.conversation_id}.{json:type}'],
     key: ['{json:data.conversation_id}'],
     time: ['s json:event_timestamp'],
+    answer: { status: 200 },
   },
   livekit: {
     evidence: 'sdk',
@@ -70,6 +72,7 @@ export const callsProviders: ProviderTable = {
     type: ['message.{form:Status}', 'call.{form:Event}', 'call.{form:CallStatus}', 'message.received'],
     id: ['{form:MessageUUID}.{form:Status}', '{form:MessageUUID}'],
     key: ['{form:CallUUID}', '{form:From}'],
+    answer: { status: 200 },
   },
   retell: {
     evidence: 'sdk',
@@ -90,6 +93,13 @@ export const callsProviders: ProviderTable = {
     id: ['{json:uuid}'],
     key: ['{json:body.telephonySessionId}', '{json:ownerId}'],
     time: ['iso json:timestamp'],
+    handshakes: [
+      {
+        when: ['{h:validation-token}'],
+        emptyBody: true,
+        answer: { status: 200, headers: { 'validation-token': '{h:validation-token}' } },
+      },
+    ],
   },
   telnyx: {
     evidence: 'sdk',
@@ -122,6 +132,7 @@ export const callsProviders: ProviderTable = {
       '{form:MessageSid}.{form:SmsStatus}',
     ],
     key: ['{form:CallSid}', '{form:From}', '{form:MessageSid}'],
+    answer: { status: 204 },
   },
   vapi_secret: {
     brand: 'vapi',
@@ -131,6 +142,7 @@ export const callsProviders: ProviderTable = {
     id: ['{json:message.call.id}.{json:message.type}.{json:message.timestamp}'],
     key: ['{json:message.call.id}'],
     time: ['ms json:message.timestamp'],
+    answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' },
   },
   vonage: {
     evidence: 'sdk',
@@ -146,6 +158,7 @@ export const callsProviders: ProviderTable = {
     id: ['{json:message_uuid}.{json:status}', '{json:message_uuid}', '{jwt:jti}'],
     key: ['{json:conversation_uuid}', '{json:from}', '{json:message_uuid}'],
     time: ['iso json:timestamp'],
+    answer: { status: 200 },
   },
   zoom: {
     evidence: 'sdk',
@@ -163,5 +176,17 @@ export const callsProviders: ProviderTable = {
     ],
     key: ['{json:payload.object.id}'],
     time: ['ms json:event_ts'],
+    answer: { status: 204 },
+    handshakes: [
+      {
+        when: ['{json:event=endpoint.url_validation}'],
+        verified: true,
+        compute: { alg: 'hmac-sha256', content: '{json:payload.plainToken}', enc: 'hex' },
+        answer: {
+          status: 200,
+          json: { plainToken: '{json:payload.plainToken}', encryptedToken: '{computed}' },
+        },
+      },
+    ],
   },
 };

@@ -17,6 +17,19 @@ export const chatProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:channel_id}', '{json:guild_id}', '{json:event.data.guild.id}', '{json:event.data.user.id}'],
     time: ['iso json:event.timestamp'],
+    answer: { status: 204 },
+    handshakes: [
+      {
+        when: ['{json:type=0}'],
+        verified: true,
+        answer: { status: 204, headers: { 'content-type': 'application/json' } },
+      },
+      {
+        when: ['{json:type=1}', '{!json:event.type}'],
+        verified: true,
+        answer: { status: 200, json: { type: 1 } },
+      },
+    ],
   },
   google_chat: {
     brand: 'google.chat',
@@ -37,6 +50,7 @@ export const chatProviders: ProviderTable = {
     id: ['{json:message.name}'],
     key: ['{json:message.thread.name}', '{json:space.name}'],
     time: ['iso json:eventTime'],
+    answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' },
   },
   kick: {
     evidence: 'secondary',
@@ -52,6 +66,7 @@ export const chatProviders: ProviderTable = {
     id: ['{h:kick-event-message-id}'],
     key: ['{json:broadcaster.user_id}'],
     time: ['iso h:kick-event-message-timestamp'],
+    answer: { status: 200 },
   },
   lark: {
     evidence: 'sdk',
@@ -65,6 +80,23 @@ export const chatProviders: ProviderTable = {
     id: ['{json:header.event_id}', '{json:uuid}'],
     key: ['{json:event.message.chat_id}', '{json:header.tenant_key}'],
     time: ['ms json:header.create_time'],
+    answer: { status: 200 },
+    handshakes: [
+      {
+        when: ['{json:type=url_verification}'],
+        answer: { status: 200, json: { challenge: '{json:challenge}' } },
+      },
+      {
+        when: ['{json:type=url_verification}'],
+        decryptWith: '{cfg:encryptKey}',
+        answer: { status: 200, json: { challenge: '{json:challenge}' } },
+      },
+      {
+        when: ['{json:type=url_verification}'],
+        decryptWith: '{secret}',
+        answer: { status: 200, json: { challenge: '{json:challenge}' } },
+      },
+    ],
   },
   line: {
     evidence: 'sdk',
@@ -77,8 +109,24 @@ export const chatProviders: ProviderTable = {
       '{json:events[*].source.userId}',
     ],
     time: ['ms json:events[*].timestamp'],
+    answer: { status: 200 },
+    handshakes: [{ emptyList: 'events', verified: true, answer: { status: 200 } }],
   },
-  linkedin: { evidence: 'secondary', type: ['{json:eventType}', '{json:type}'] },
+  linkedin: {
+    evidence: 'secondary',
+    type: ['{json:eventType}', '{json:type}'],
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:challengeCode}'],
+        compute: { alg: 'hmac-sha256', content: '{q:challengeCode}', enc: 'hex' },
+        answer: {
+          status: 200,
+          json: { challengeCode: '{q:challengeCode}', challengeResponse: '{computed}' },
+        },
+      },
+    ],
+  },
   meta: {
     evidence: 'secondary',
     scheme: bodyMac('x-hub-signature-256', { prefix: 'sha256=' }),
@@ -90,6 +138,15 @@ export const chatProviders: ProviderTable = {
       '{json:entry[*].messaging[*].sender.id}',
       '{json:entry[*].id}',
     ],
+    answer: { status: 200 },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:hub.mode=subscribe}', '{q:hub.challenge}'],
+        match: { value: '{q:hub.verify_token}', equals: '{cfg:verifyToken}', orStatus: 403 },
+        answer: { status: 200, text: '{q:hub.challenge}' },
+      },
+    ],
   },
   msteams_outgoing: {
     brand: 'microsoft.teams',
@@ -99,6 +156,7 @@ export const chatProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:conversation.id}'],
     time: ['iso json:timestamp'],
+    answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' },
   },
   nylas: {
     evidence: 'secondary',
@@ -106,6 +164,7 @@ export const chatProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:data.object.grant_id}'],
     time: ['s json:time'],
+    handshakes: [{ method: 'GET', when: ['{q:challenge}'], answer: { status: 200, text: '{q:challenge}' } }],
   },
   pusher: {
     evidence: 'sdk',
@@ -141,6 +200,15 @@ export const chatProviders: ProviderTable = {
       '{fj:payload/user.id}',
     ],
     time: ['s json:event_time'],
+    answer: { status: 200 },
+    handshakes: [
+      {
+        when: ['{json:type=url_verification}'],
+        verified: true,
+        answer: { status: 200, text: '{json:challenge}' },
+      },
+      { when: ['{form:ssl_check=1}'], answer: { status: 200 } },
+    ],
   },
   telegram: {
     evidence: 'sdk',
@@ -156,6 +224,7 @@ export const chatProviders: ProviderTable = {
       '{json:inline_query.from.id}',
     ],
     time: ['s json:message.date', 's json:edited_message.date', 's json:channel_post.date'],
+    answer: { status: 200 },
   },
   twitch: {
     evidence: 'sdk',
@@ -173,6 +242,14 @@ export const chatProviders: ProviderTable = {
     id: ['{h:twitch-eventsub-message-id}'],
     key: ['{json:event.broadcaster_user_id}', '{json:subscription.condition.broadcaster_user_id}'],
     time: ['iso h:twitch-eventsub-message-timestamp'],
+    answer: { status: 204 },
+    handshakes: [
+      {
+        when: ['{h:twitch-eventsub-message-type=webhook_callback_verification}'],
+        verified: true,
+        answer: { status: 200, text: '{json:challenge}' },
+      },
+    ],
   },
   viber: {
     evidence: 'sdk',
@@ -181,6 +258,7 @@ export const chatProviders: ProviderTable = {
     id: ['{json:message_token}'],
     key: ['{json:sender.id}', '{json:user.id}', '{json:user_id}'],
     time: ['ms json:timestamp'],
+    answer: { status: 200 },
   },
   wechat_oa: {
     brand: 'wechat',
@@ -189,6 +267,16 @@ export const chatProviders: ProviderTable = {
     id: ['{xml:MsgId}', '{xml:FromUserName}.{xml:CreateTime}.{xml:Event}'],
     key: ['{xml:FromUserName}'],
     time: ['s xml:CreateTime'],
+    answer: { status: 200, headers: { 'content-type': 'text/plain' }, body: 'success' },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:echostr}'],
+        compute: { alg: 'sha1', sorted: ['{secret}', '{q:timestamp}', '{q:nonce}'], enc: 'hex' },
+        match: { value: '{q:signature}', equals: '{computed}', orStatus: 401 },
+        answer: { status: 200, text: '{q:echostr}' },
+      },
+    ],
   },
   x_twitter: {
     brand: 'x',
@@ -196,5 +284,14 @@ export const chatProviders: ProviderTable = {
     scheme: bodyMac('x-twitter-webhooks-signature', { enc: 'base64', prefix: 'sha256=' }),
     type: ['{other:for_user_id,user_has_blocked}'],
     key: ['{json:for_user_id}'],
+    answer: { status: 200 },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:crc_token}'],
+        compute: { alg: 'hmac-sha256', content: '{q:crc_token}', enc: 'base64' },
+        answer: { status: 200, json: { response_token: 'sha256={computed}' } },
+      },
+    ],
   },
 };

@@ -10,6 +10,7 @@ export const cloudProviders: ProviderTable = {
     id: ['{json:[*].log_id}'],
     key: ['{json:[*].data.user_id}'],
     time: ['iso json:[*].data.date'],
+    answer: { status: 200 },
   },
   aws_eventbridge_apikey: {
     brand: 'amazonaws.eventbridge',
@@ -28,6 +29,17 @@ export const cloudProviders: ProviderTable = {
     id: ['{json:[*].id}', '{json:id}'],
     key: ['{json:[*].subject}', '{json:subject}'],
     time: ['iso json:[*].eventTime', 'iso json:time'],
+    handshakes: [
+      {
+        when: ['{h:aeg-event-type=SubscriptionValidation}'],
+        answer: { status: 200, json: { validationResponse: '{json:[0].data.validationCode}' } },
+      },
+      {
+        method: 'OPTIONS',
+        when: ['{h:webhook-request-origin}'],
+        answer: { status: 200, headers: { 'webhook-allowed-origin': '{h:webhook-request-origin}' } },
+      },
+    ],
   },
   clerk: {
     evidence: 'sdk',
@@ -58,6 +70,8 @@ export const cloudProviders: ProviderTable = {
     type: ['{h:x-goog-resource-state}'],
     id: ['{h:x-goog-channel-id}.{h:x-goog-message-number}'],
     key: ['{h:x-goog-resource-id}'],
+    answer: { status: 204 },
+    handshakes: [{ when: ['{h:x-goog-resource-state=sync}'], verified: true, answer: { status: 204 } }],
   },
   kinde: {
     evidence: 'sdk',
@@ -74,6 +88,13 @@ export const cloudProviders: ProviderTable = {
     type: ['{json:value[*].changeType}', '{json:value[*].lifecycleEvent}', 'batch'],
     id: ['{json:value[*].id}'],
     key: ['{json:value[*].resource}', '{json:value[*].subscriptionId}'],
+    handshakes: [
+      {
+        when: ['{q:validationToken}'],
+        emptyBody: true,
+        answer: { status: 200, text: '{q:validationToken}' },
+      },
+    ],
   },
   okta: {
     evidence: 'docs',
@@ -82,6 +103,15 @@ export const cloudProviders: ProviderTable = {
     id: ['{json:data.events[*].uuid}'],
     key: ['{json:data.events[*].target[0].id}', '{json:data.events[*].actor.id}'],
     time: ['iso json:data.events[*].published', 'iso json:eventTime'],
+    answer: { status: 204 },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{h:x-okta-verification-challenge}'],
+        verified: true,
+        answer: { status: 200, json: { verification: '{h:x-okta-verification-challenge}' } },
+      },
+    ],
   },
   onfido: {
     evidence: 'sdk',
@@ -142,6 +172,17 @@ export const cloudProviders: ProviderTable = {
     id: ['{json:MessageId}'],
     key: ['{json:TopicArn}'],
     time: ['iso json:Timestamp'],
+    handshakes: [
+      {
+        when: ['{h:x-amz-sns-message-type=SubscriptionConfirmation}'],
+        verified: true,
+        confirm: {
+          url: '{json:SubscribeURL}',
+          hostPattern: '^sns\\.[a-zA-Z0-9-]{3,}\\.amazonaws\\.com(?:\\.cn)?$',
+        },
+        answer: { status: 200 },
+      },
+    ],
   },
   stytch: {
     evidence: 'sdk',

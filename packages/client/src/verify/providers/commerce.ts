@@ -18,12 +18,33 @@ export const commerceProviders: ProviderTable = {
     id: ['{json:notification.notificationId}'],
     key: ['{json:notification.data.userId}'],
     time: ['iso json:notification.eventDate'],
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:challenge_code}'],
+        compute: {
+          alg: 'sha256',
+          content: '{q:challenge_code}{cfg:verificationToken}{cfg:endpoint}',
+          enc: 'hex',
+        },
+        answer: { status: 200, json: { challengeResponse: '{computed}' } },
+      },
+    ],
   },
   fitbit: {
     evidence: 'secondary',
     scheme: bodyMac('x-fitbit-signature', { enc: 'base64', alg: 'hmac-sha1', key: { suffix: '&' } }),
     type: ['{json:[*].collectionType}', 'batch'],
     key: ['{json:[*].ownerId}'],
+    answer: { status: 204 },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:verify}'],
+        match: { value: '{q:verify}', equals: '{cfg:verificationCode}', orStatus: 404 },
+        answer: { status: 204 },
+      },
+    ],
   },
   hubspot_v1: {
     brand: 'hubspot',
@@ -73,6 +94,7 @@ export const commerceProviders: ProviderTable = {
     scheme: bodyMac('x-patreon-signature', { alg: 'hmac-md5' }),
     type: ['{h:x-patreon-event}'],
     key: ['{json:data.id}'],
+    answer: { status: 200 },
   },
   salesforce_om: {
     brand: 'salesforce',
@@ -80,6 +102,11 @@ export const commerceProviders: ProviderTable = {
     scheme: shownToken('xml:OrganizationId'),
     type: ['outbound_message'],
     key: ['{xml:OrganizationId}'],
+    answer: {
+      status: 200,
+      headers: { 'content-type': 'text/xml' },
+      body: '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound"><Ack>true</Ack></notificationsResponse></soapenv:Body></soapenv:Envelope>',
+    },
   },
   shopify: {
     evidence: 'sdk',
@@ -108,6 +135,15 @@ export const commerceProviders: ProviderTable = {
     id: ['{json:subscription_id}.{json:object_type}.{json:object_id}.{json:aspect_type}.{json:event_time}'],
     key: ['{json:owner_id}'],
     time: ['s json:event_time'],
+    answer: { status: 200 },
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:hub.mode=subscribe}', '{q:hub.challenge}'],
+        match: { value: '{q:hub.verify_token}', equals: '{cfg:verifyToken}', orStatus: 403 },
+        answer: { status: 200, json: { 'hub.challenge': '{q:hub.challenge}' } },
+      },
+    ],
   },
   woocommerce: {
     evidence: 'docs',
@@ -116,6 +152,8 @@ export const commerceProviders: ProviderTable = {
     id: ['{h:x-wc-webhook-delivery-id}'],
     key: ['{h:x-wc-webhook-resource}#{json:id}', '{json:id}'],
     time: ['iso json:date_modified_gmt'],
+    answer: { status: 200 },
+    handshakes: [{ when: ['{form:webhook_id}'], answer: { status: 200 } }],
   },
   xero: {
     evidence: 'secondary',
@@ -124,5 +162,7 @@ export const commerceProviders: ProviderTable = {
     id: ['{json:events[*].resourceId}.{json:events[*].eventType}.{json:events[*].eventDateUtc}'],
     key: ['{json:events[*].resourceId}'],
     time: ['iso json:events[*].eventDateUtc'],
+    answer: { status: 200 },
+    handshakes: [{ emptyList: 'events', verified: true, answer: { status: 200 } }],
   },
 };

@@ -181,6 +181,7 @@ export const developerProviders: ProviderTable = {
     id: ['{json:event.id}', '{h:x-webhook-id}'],
     key: ['{json:event.data.incident.id}', '{json:event.data.id}'],
     time: ['iso json:event.occurred_at'],
+    answer: { status: 202 },
   },
   planetscale: {
     evidence: 'secondary',

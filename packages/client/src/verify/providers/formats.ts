@@ -77,6 +77,7 @@ export const formatsProviders: ProviderTable = {
     type: ['send_sms{json:sms.otp=*}', 'send_email{json:email_data.email_action_type=*}', 'auth_hook'],
     id: ['{h:webhook-id}'],
     key: ['{json:user.id}', '{json:user_id}'],
+    answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' },
   },
   svix: {
     brand: '',

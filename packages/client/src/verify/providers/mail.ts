@@ -38,6 +38,8 @@ export const mailProviders: ProviderTable = {
     type: ['{form:type}'],
     key: ['{form:data[email]}'],
     time: ['iso form:fired_at'],
+    answer: { status: 200 },
+    handshakes: [{ method: 'GET', answer: { status: 200 } }],
   },
   mailersend: {
     evidence: 'secondary',
@@ -60,6 +62,7 @@ export const mailProviders: ProviderTable = {
     id: ['{json:event-data.id}', '{form:token}'],
     key: ['{json:event-data.message.headers.message-id}'],
     time: ['s json:event-data.timestamp'],
+    answer: { status: 200 },
   },
   mandrill: {
     evidence: 'secondary',
@@ -73,6 +76,8 @@ export const mailProviders: ProviderTable = {
     id: ['{fj:mandrill_events/[*].event}.{fj:mandrill_events/[*]._id}.{fj:mandrill_events/[*].ts}'],
     key: ['{fj:mandrill_events/[*]._id}'],
     time: ['s fj:mandrill_events/[*].ts'],
+    answer: { status: 200 },
+    handshakes: [{ method: 'HEAD', answer: { status: 200 } }],
   },
   postmark: {
     evidence: 'secondary',
@@ -87,6 +92,7 @@ export const mailProviders: ProviderTable = {
     ],
     key: ['{json:MessageID}'],
     time: ['iso json:DeliveredAt', 'iso json:BouncedAt', 'iso json:ReceivedAt', 'iso json:ChangedAt'],
+    answer: { status: 200 },
   },
   resend: {
     evidence: 'sdk',
@@ -126,6 +132,13 @@ export const mailProviders: ProviderTable = {
     id: ['{json:[*].compositeId}'],
     key: ['{json:[*].definitionKey}'],
     time: ['ms json:[*].timestampUTC'],
+    handshakes: [
+      {
+        when: ['{json:callbackId}', '{json:verificationKey}'],
+        learns: '{json:verificationKey}',
+        answer: { status: 200 },
+      },
+    ],
   },
   unisender_go: {
     brand: 'unisender',
@@ -133,5 +146,6 @@ export const mailProviders: ProviderTable = {
     scheme: { kind: 'custom', fn: 'unisender', covers: 'body' },
     type: ['{json:events_by_user[*].events[*].event_name}', 'batch'],
     key: ['{json:events_by_user[*].user_id}'],
+    answer: { status: 200 },
   },
 };

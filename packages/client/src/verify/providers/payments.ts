@@ -15,6 +15,7 @@ export const paymentsProviders: ProviderTable = {
       '{json:notificationItems[*].NotificationRequestItem.pspReference}',
     ],
     time: ['iso json:notificationItems[*].NotificationRequestItem.eventDate'],
+    answer: { status: 200, headers: { 'content-type': 'text/plain' }, body: '[accepted]' },
   },
   adyen_platform: {
     brand: 'adyen',
@@ -24,6 +25,7 @@ export const paymentsProviders: ProviderTable = {
     id: ['{json:type}.{json:data.id}.{json:timestamp}'],
     key: ['{json:data.id}'],
     time: ['iso json:timestamp'],
+    answer: { status: 200 },
   },
   braintree: {
     evidence: 'sdk',
@@ -37,6 +39,14 @@ export const paymentsProviders: ProviderTable = {
     },
     type: ['{fx:bt_payload/kind}'],
     time: ['iso fx:bt_payload/timestamp'],
+    handshakes: [
+      {
+        method: 'GET',
+        when: ['{q:bt_challenge}'],
+        compute: { alg: 'hmac-sha1', content: '{q:bt_challenge}', enc: 'hex', derive: 'sha1' },
+        answer: { status: 200, text: '{cfg:publicKey}|{computed}' },
+      },
+    ],
   },
   chargebee: {
     evidence: 'sdk',
@@ -86,6 +96,7 @@ export const paymentsProviders: ProviderTable = {
     type: ['{json:event}'],
     id: ['{json:event}.{json:data.id}.{json:data.status}'],
     key: ['{json:data.tx_ref}', '{json:data.id}'],
+    answer: { status: 200 },
   },
   flutterwave_v4: {
     brand: 'flutterwave',
@@ -95,6 +106,7 @@ export const paymentsProviders: ProviderTable = {
     id: ['{json:webhook_id}'],
     key: ['{json:data.id}'],
     time: ['ms json:timestamp'],
+    answer: { status: 200 },
   },
   gocardless: {
     evidence: 'sdk',
@@ -108,12 +120,15 @@ export const paymentsProviders: ProviderTable = {
       '{json:events[*].links.payout}',
     ],
     time: ['iso json:events[*].created_at'],
+    answer: { status: 204 },
+    refusalStatus: 498,
   },
   lemonsqueezy: {
     evidence: 'secondary',
     scheme: bodyMac('x-signature'),
     type: ['{h:x-event-name}', '{json:meta.event_name}'],
     key: ['{json:data.type}#{json:data.id}'],
+    answer: { status: 200 },
   },
   metronome: {
     evidence: 'secondary',
@@ -142,6 +157,7 @@ export const paymentsProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:entityId}'],
     time: ['iso json:createdAt'],
+    answer: { status: 200 },
   },
   paddle: {
     evidence: 'sdk',
@@ -183,6 +199,7 @@ export const paymentsProviders: ProviderTable = {
     id: ['{json:event}.{json:data.id}'],
     key: ['{json:data.customer.customer_code}', '{json:data.reference}', '{json:data.id}'],
     time: ['iso json:data.paid_at', 'iso json:data.created_at'],
+    answer: { status: 200 },
   },
   plaid: {
     evidence: 'secondary',
@@ -196,6 +213,7 @@ export const paymentsProviders: ProviderTable = {
     },
     type: ['{json:webhook_type}.{json:webhook_code}'],
     key: ['{json:item_id}'],
+    answer: { status: 200 },
   },
   polar: {
     evidence: 'sdk',
@@ -239,6 +257,7 @@ export const paymentsProviders: ProviderTable = {
     id: ['{json:event.id}'],
     key: ['{json:event.app_user_id}'],
     time: ['ms json:event.event_timestamp_ms'],
+    answer: { status: 200 },
   },
   square: {
     evidence: 'sdk',
@@ -280,6 +299,7 @@ export const paymentsProviders: ProviderTable = {
     type: ['{json:event_type}'],
     id: ['{json:id}'],
     time: ['iso json:create_time'],
+    answer: { status: 204 },
   },
   wise: {
     evidence: 'secondary',

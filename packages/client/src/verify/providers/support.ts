@@ -82,6 +82,7 @@ export const supportProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:data.item.type}#{json:data.item.id}'],
     time: ['s json:created_at', 's json:first_sent_at'],
+    answer: { status: 200 },
   },
   pipedrive: {
     evidence: 'secondary',

@@ -17,6 +17,13 @@ export const workProviders: ProviderTable = {
     type: ['{json:events[*].resource.resource_type}.{json:events[*].action}', 'batch'],
     key: ['{json:events[*].resource.gid}'],
     time: ['iso json:events[*].created_at'],
+    handshakes: [
+      {
+        when: ['{h:x-hook-secret}'],
+        learns: '{h:x-hook-secret}',
+        answer: { status: 200, headers: { 'x-hook-secret': '{h:x-hook-secret}' } },
+      },
+    ],
   },
   box: {
     evidence: 'sdk',
@@ -97,6 +104,7 @@ export const workProviders: ProviderTable = {
     scheme: bodyMac('x-dropbox-signature'),
     type: ['changed'],
     key: ['{json:list_folder.accounts[*]}'],
+    handshakes: [{ method: 'GET', when: ['{q:challenge}'], answer: { status: 200, text: '{q:challenge}' } }],
   },
   dropbox_sign: {
     evidence: 'sdk',
@@ -110,6 +118,14 @@ export const workProviders: ProviderTable = {
     id: ['{fj:event.event_hash}.{fj:signature_request.signature_request_id}'],
     key: ['{fj:signature_request.signature_request_id}'],
     time: ['s fj:event.event_time'],
+    answer: { status: 200, headers: { 'content-type': 'text/plain' }, body: 'Hello API Event Received' },
+    handshakes: [
+      {
+        when: ['{fj:event.event_type=callback_test}'],
+        verified: true,
+        answer: { status: 200, text: 'Hello API Event Received' },
+      },
+    ],
   },
   figma: {
     evidence: 'secondary',
@@ -118,6 +134,7 @@ export const workProviders: ProviderTable = {
     id: ['{json:event_type}.{json:webhook_id}.{json:timestamp}'],
     key: ['{json:file_key}'],
     time: ['iso json:timestamp'],
+    answer: { status: 200 },
   },
   hygraph: {
     evidence: 'sdk',
@@ -185,6 +202,9 @@ export const workProviders: ProviderTable = {
     id: ['{json:event.triggerUuid}'],
     key: ['{json:event.pulseId}', '{json:event.boardId}'],
     time: ['iso json:event.triggerTime'],
+    handshakes: [
+      { when: ['{json:challenge}'], answer: { status: 200, json: { challenge: '{json:challenge}' } } },
+    ],
   },
   mux: {
     evidence: 'sdk',
@@ -207,6 +227,9 @@ export const workProviders: ProviderTable = {
     id: ['{json:id}'],
     key: ['{json:entity.id}'],
     time: ['iso json:timestamp'],
+    handshakes: [
+      { when: ['{json:verification_token}'], learns: '{json:verification_token}', answer: { status: 200 } },
+    ],
   },
   pandadoc: {
     evidence: 'secondary',
@@ -237,6 +260,12 @@ export const workProviders: ProviderTable = {
     id: ['{json:nonce}'],
     key: ['{json:scopeObjectId}'],
     time: ['iso json:timestamp'],
+    handshakes: [
+      {
+        when: ['{h:smartsheet-hook-challenge}'],
+        answer: { status: 200, headers: { 'smartsheet-hook-response': '{h:smartsheet-hook-challenge}' } },
+      },
+    ],
   },
   tally: {
     evidence: 'secondary',
@@ -258,6 +287,8 @@ export const workProviders: ProviderTable = {
     id: ['{json:action.id}'],
     key: ['{json:action.data.card.id}', '{json:model.id}'],
     time: ['iso json:action.date'],
+    answer: { status: 200 },
+    handshakes: [{ method: 'HEAD', answer: { status: 200 } }],
   },
   typeform: {
     evidence: 'secondary',

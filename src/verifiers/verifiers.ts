@@ -1,0 +1,100 @@
+import type { FetchLike } from '../../packages/client/src/verify/key-fetch.ts';
+import { genericProviders, providers } from '../../packages/client/src/verify/provider-table.ts';
+import type { Answer } from '../../packages/client/src/verify/handshake-rule.ts';
+import { isRecord, plainText } from '../../packages/client/src/verify/reference.ts';
+import type { FieldError } from '../domain/problem.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Source } from '../domain/settings.ts';
+import type { HandshakeAnswer, IngestRequest, SourceVerifier, Verifiers } from '../ports/verifier.ts';
+import type { SourceRequest, SourceVerifierOptions } from './verifier.ts';
+import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
+
+/**
+ * The verifiers of the built-in providers and of declared schemes.
+ *
+ * @param options.fetch fetches key documents; give it the address guard.
+ */
+export function createVerifiers(options: { readonly fetch?: FetchLike } = {}): Verifiers {
+  const ids = [...Object.keys(providers), ...genericProviders].toSorted((a, b) => (a < b ? -1 : 1));
+  return {
+    compile: (source, secrets) => compileSource(source, secrets, options.fetch),
+    providers: () => ids,
+  };
+}
+
+function compileSource(
+  source: Source,
+  secrets: readonly string[],
+  fetchLike: FetchLike | undefined,
+): SourceVerifier {
+  try {
+    const settings = readConfig(source.config);
+    const verifier = createSourceVerifier({
+      provider: source.provider,
+      secrets,
+      ...settings,
+      ...(source.verification === null ? {} : { verification: source.verification }),
+      ...(fetchLike === undefined ? {} : { fetch: fetchLike }),
+    });
+    // Both questions about one request must reach the verifier as one object: it parses once.
+    const requests = new WeakMap<IngestRequest, SourceRequest>();
+    const translated = (request: IngestRequest): SourceRequest => {
+      const known = requests.get(request);
+      if (known !== undefined) return known;
+      const { method, url, headers: rawHeaders, body, nowMs } = request;
+      const made = { method, url, rawHeaders, body, nowMs };
+      requests.set(request, made);
+      return made;
+    };
+    return {
+      verify: (request) => verifier.verify(translated(request)),
+      handshake: (request) => verifier.handshake(translated(request)),
+      successAnswer: verifier.successAnswer === undefined ? null : complete(verifier.successAnswer),
+    };
+  } catch (error) {
+    if (!(error instanceof VerifierSettingsError)) throw error;
+    throw new Problem('validation_failed', error.message, { errors: error.errors, cause: error });
+  }
+}
+
+function complete(answer: Answer): HandshakeAnswer {
+  return { status: answer.status, headers: answer.headers ?? {}, body: answer.body ?? '' };
+}
+
+type Credentials = Pick<SourceVerifierOptions, 'publicKey' | 'keys' | 'jwks' | 'config'>;
+
+/**
+ * A source's public fields as credentials and settings. Names may be written `snake_case`, as in
+ * the REST API, or as the table of providers has them.
+ */
+function readConfig(config: Readonly<Record<string, unknown>>): Credentials {
+  const errors: FieldError[] = [];
+  const settings: Record<string, string> = {};
+  const credentials: { -readonly [K in keyof Credentials]: Credentials[K] } = {};
+  for (const [written, value] of Object.entries(config)) {
+    const name = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const pointer = `/config/${written}`;
+    const text = plainText(value);
+    if (name === 'keys') {
+      if (isTexts(value)) credentials.keys = value;
+      else errors.push({ pointer, message: 'must be an object: each public key (PEM) by its id' });
+    } else if (name === 'jwks') {
+      const keys = isRecord(value) ? value['keys'] : undefined;
+      if (Array.isArray(keys)) credentials.jwks = { keys: keys.filter((key) => isRecord(key)) };
+      else errors.push({ pointer, message: 'must be a key set: an object with a list "keys"' });
+    } else if (text === undefined) {
+      errors.push({ pointer, message: 'must be a text' });
+    } else {
+      settings[name] = text;
+      // Braintree calls one of its ids a public key too, so it is both.
+      if (name === 'publicKey') credentials.publicKey = text;
+    }
+  }
+  if (errors.length > 0)
+    throw new Problem('validation_failed', 'the fields of the provider have mistakes', { errors });
+  return { ...credentials, config: settings };
+}
+
+function isTexts(value: unknown): value is Readonly<Record<string, string>> {
+  return isRecord(value) && Object.values(value).every((each) => typeof each === 'string');
+}
