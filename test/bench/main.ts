@@ -1,0 +1,80 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, platform, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { claim } from './claim-scenario.ts';
+import { loadTool } from './parts/load.ts';
+import { deliver, type Figure, footprint, ingest, latency, type Scenario } from './scenarios.ts';
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = { ingest, deliver, latency, claim, footprint };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string', default: 'bench-results/latest.json' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(
+    `npm run bench -- [${Object.keys(SCENARIOS).join('|')} ...] [--quick] [--json FILE]\n\n` +
+      '--quick  shorter loads and 50,000 instead of 1,000,000 events: for a first look\n',
+  );
+  process.exit(0);
+}
+
+const unknown = positionals.filter((name) => !Object.hasOwn(SCENARIOS, name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `unknown scenario ${unknown.join(', ')}; there are ${Object.keys(SCENARIOS).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+
+const options = values.quick ? { seconds: 3, many: 50_000 } : { seconds: 8, many: 1_000_000 };
+const chosen = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
+const figures: Figure[] = [];
+for (const name of chosen) {
+  process.stderr.write(`running ${name} ...\n`);
+  figures.push(...((await SCENARIOS[name]?.(options)) ?? []));
+}
+
+const shown = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
+const rows = figures.map((one) => [
+  one.scenario,
+  one.what,
+  `${shown(one.value)} ${one.unit}`,
+  one.baseline === null ? '' : shown(one.baseline),
+  one.ratio === null ? '' : one.ratio.toFixed(2),
+  one.target,
+  one.met === null ? '' : one.met ? 'met' : 'MISSED',
+]);
+const heading = ['', 'what', 'figure', 'baseline', 'ratio', 'target', ''];
+const widths = heading.map((title, column) =>
+  Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+);
+for (const row of [heading, ...rows]) {
+  process.stdout.write(
+    `${row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()}\n`,
+  );
+}
+
+const machine = {
+  node: process.version,
+  platform: `${platform()} ${release()}`,
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  memoryGiB: Math.round(totalmem() / 1024 ** 3),
+  load: await loadTool(),
+};
+mkdirSync(new URL('.', `file://${process.cwd()}/${values.json}`), { recursive: true });
+writeFileSync(
+  values.json,
+  `${JSON.stringify({ at: new Date().toISOString(), machine, options, figures }, null, 2)}\n`,
+);
+process.stderr.write(`written to ${values.json}\n`);

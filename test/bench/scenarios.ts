@@ -1,0 +1,242 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { load } from './parts/load.ts';
+import { type BenchGateway, residentMiB, startGateway, startPart } from './parts/processes.ts';
+
+const run = promisify(execFile);
+const SECRET = 'bench-secret';
+
+/** One figure, beside what it is compared with in the same run. */
+export interface Figure {
+  readonly scenario: string;
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly baseline: number | null;
+  readonly ratio: number | null;
+  readonly target: string;
+  readonly met: boolean | null;
+}
+
+export interface BenchOptions {
+  /** Seconds of load in each measurement. */
+  readonly seconds: number;
+  /** Events of the memory and claim scenarios. */
+  readonly many: number;
+}
+
+export type Scenario = (options: BenchOptions) => Promise<Figure[]>;
+
+/** A source, a destination and a subscription between them; answers the ingest URL. */
+async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
+  const source = await gateway.api('POST', '/v1/sources', {
+    name: 'gh',
+    provider: 'github',
+    secrets: [SECRET],
+  });
+  const destination = await gateway.api('POST', '/v1/destinations', {
+    name: 'to',
+    url: `${receiverUrl}/hook`,
+  });
+  if (paused) await gateway.api('POST', `/v1/destinations/${String(destination['id'])}/pause`, {});
+  await gateway.api('POST', '/v1/subscriptions', {
+    name: 'all',
+    destination_id: destination['id'],
+    types: ['com.github.*'],
+  });
+  return String(source['url']);
+}
+
+/** (a) and (b): verified durable ingest, with event, delivery and de-duplication key in each commit. */
+export const ingest: Scenario = async ({ seconds }) => {
+  const bare = await startPart('bare-server.ts');
+  const gateway = await startGateway();
+  try {
+    const url = await wire(gateway, bare.url, true);
+    await load(url, SECRET, 2);
+    await load(bare.url, SECRET, 1);
+    const rounds = [];
+    for (let round = 0; round < 3; round += 1) {
+      const floor = await load(bare.url, SECRET, seconds);
+      const ours = await load(url, SECRET, seconds);
+      if (ours.non2xx > 0) throw new Error(`${ours.non2xx} requests were not answered with 2xx`);
+      rounds.push({ floor, ours, ratio: ours.perSecond / floor.perSecond });
+    }
+    const middle = rounds.toSorted((left, right) => left.ratio - right.ratio)[1];
+    if (middle === undefined) throw new Error('no rounds');
+    return [
+      figure('a', 'bare node:http, 64 connections', middle.floor.perSecond, 'requests/s', null, ''),
+      figure(
+        'b',
+        'verified durable ingest, 1 KiB, 64 connections',
+        middle.ours.perSecond,
+        'events/s',
+        middle.floor.perSecond,
+        '>= 0.25',
+        (ratio) => ratio >= 0.25,
+      ),
+      figure('b', 'answer time, median', middle.ours.p50Ms, 'ms', middle.floor.p50Ms, ''),
+      figure('b', 'answer time, 99th percentile', middle.ours.p99Ms, 'ms', middle.floor.p99Ms, ''),
+    ];
+  } finally {
+    await gateway.stop();
+    await bare.stop();
+  }
+};
+
+/** (c): from the first request to the last delivery recorded as succeeded. */
+export const deliver: Scenario = async ({ seconds }) => {
+  const receiver = await startPart('bare-server.ts', { STATUS: '200' });
+  const gateway = await startGateway();
+  try {
+    const url = await wire(gateway, receiver.url, false);
+    await load(url, SECRET, 2);
+    await settled(gateway);
+    const floor = await undiciAlone(receiver.url, seconds);
+    const startedAt = performance.now();
+    const { requests, non2xx } = await load(url, SECRET, seconds * 2);
+    await settled(gateway);
+    const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
+    return [
+      figure(
+        'c',
+        'ingest to recorded delivery, sustained',
+        perSecond,
+        'events/s',
+        floor,
+        '>= 0.20',
+        (ratio) => ratio >= 0.2,
+      ),
+    ];
+  } finally {
+    await gateway.stop();
+    await receiver.stop();
+  }
+};
+
+/** (d): a steady 1,000 events a second, from sending to arrival at the receiver. */
+export const latency: Scenario = async ({ seconds }) => {
+  const receiver = await startPart('latency-receiver.ts');
+  const gateway = await startGateway();
+  try {
+    const url = await wire(gateway, receiver.url, false);
+    await steady(url, 200, 2);
+    const { results, failed } = await steady(url, 1000, seconds * 2);
+    if (failed > 0) throw new Error(`${failed} events were not accepted`);
+    await settled(gateway);
+    const arrivals = new Map((await (await fetch(receiver.url)).json()) as [string, number][]);
+    const fromSent: number[] = [];
+    const fromAccepted: number[] = [];
+    for (const [id, sentAt, acceptedAt] of results) {
+      const arrivedAt = arrivals.get(id);
+      if (arrivedAt === undefined) throw new Error(`event ${id} did not arrive`);
+      fromSent.push(arrivedAt - sentAt);
+      fromAccepted.push(Math.max(0, arrivedAt - acceptedAt));
+    }
+    return [
+      bounded('d', 'accepted to received at 1,000/s, median', quantile(fromAccepted, 0.5), 'ms', 5),
+      bounded(
+        'd',
+        'accepted to received at 1,000/s, 99th percentile',
+        quantile(fromAccepted, 0.99),
+        'ms',
+        25,
+      ),
+      figure('d', 'sent to received at 1,000/s, median', quantile(fromSent, 0.5), 'ms', null, ''),
+      figure('d', 'sent to received at 1,000/s, 99th percentile', quantile(fromSent, 0.99), 'ms', null, ''),
+    ];
+  } finally {
+    await gateway.stop();
+    await receiver.stop();
+  }
+};
+
+/** (f): start-up, memory at rest and after many events. */
+export const footprint: Scenario = async ({ many }) => {
+  const bare = await startPart('bare-server.ts');
+  const starts: number[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    const gateway = await startGateway();
+    starts.push(gateway.startMs);
+    await gateway.stop();
+  }
+  const gateway = await startGateway();
+  try {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 3_000);
+    });
+    const atRest = residentMiB(gateway.pid);
+    const url = await wire(gateway, bare.url, false);
+    let events = 0;
+    while (events < many) events += (await load(url, SECRET, 10)).requests;
+    await settled(gateway);
+    return [
+      bounded('f', 'start to ready', quantile(starts, 0.5), 'ms', 1_000),
+      bounded('f', 'memory at rest', atRest, 'MiB', 150),
+      figure('f', `memory after ${events} events`, residentMiB(gateway.pid), 'MiB', null, ''),
+    ];
+  } finally {
+    await gateway.stop();
+    await bare.stop();
+  }
+};
+
+/** Resolves when every delivery has ended. */
+async function settled(gateway: BenchGateway): Promise<void> {
+  const endAt = Date.now() + 120_000;
+  for (const state of ['pending', 'leased']) {
+    for (;;) {
+      const { data } = await gateway.api('GET', `/v1/deliveries?state=${state}&limit=1`);
+      if (Array.isArray(data) && data.length === 0) break;
+      if (Date.now() > endAt) throw new Error(`deliveries are still ${state} after two minutes`);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 50);
+      });
+    }
+  }
+}
+
+async function undiciAlone(url: string, seconds: number): Promise<number> {
+  const part = new URL('./parts/undici-client.ts', import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [part, url, String(seconds * 1000)]);
+  return (JSON.parse(stdout) as { perSecond: number }).perSecond;
+}
+
+async function steady(url: string, perSecond: number, seconds: number) {
+  const part = new URL('./parts/steady-sender.ts', import.meta.url).pathname;
+  const args = [part, url, SECRET, String(perSecond), String(seconds)];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 256 * 1024 * 1024 });
+  return JSON.parse(stdout) as { results: [string, number, number][]; failed: number };
+}
+
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+export function figure(
+  scenario: string,
+  what: string,
+  value: number,
+  unit: string,
+  baseline: number | null,
+  target: string,
+  isMet?: (ratio: number) => boolean,
+): Figure {
+  const ratio = baseline === null ? null : value / baseline;
+  const met = isMet === undefined || ratio === null ? null : isMet(ratio);
+  return { scenario, what, value, unit, baseline, ratio, target, met };
+}
+
+export function bounded(scenario: string, what: string, value: number, unit: string, most: number): Figure {
+  return {
+    scenario,
+    what,
+    value,
+    unit,
+    baseline: null,
+    ratio: null,
+    target: `< ${most} ${unit}`,
+    met: value < most,
+  };
+}
