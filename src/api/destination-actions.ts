@@ -73,6 +73,7 @@ const test = operation({
   },
 });
 
+/** Operations that change the state of a destination, and the one that tries it out. */
 export const destinationActionOperations = [
   stateOperation('enable', 'enabled', 'Enable a destination, or let a paused one go on'),
   stateOperation(

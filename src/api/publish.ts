@@ -145,4 +145,5 @@ function answer(accepted: { eventId: string; duplicate: boolean; deliveries: num
   return { id: accepted.eventId, duplicate: accepted.duplicate, deliveries: accepted.deliveries };
 }
 
+/** Operations that publish: one event, or a batch of them. */
 export const publishOperations = [publish, publishBatch];

@@ -72,6 +72,7 @@ const createBody = z
   .required({ name: true, destination_id: true });
 const changeBody = z.strictObject(changeable).partial();
 
+/** A subscription as JSON, with every default filled in. */
 export const subscriptionOut = z.object({
   id,
   name: z.string(),
@@ -313,4 +314,5 @@ const remove = operation({
   },
 });
 
+/** Operations on subscriptions: create, list, get, update, delete. */
 export const subscriptionOperations = [create, list, get, update, remove];

@@ -1,3 +1,4 @@
+/** Every state that a delivery can be in. */
 export const DELIVERY_STATES = ['pending', 'leased', 'succeeded', 'dead', 'cancelled'] as const;
 
 /**

@@ -26,12 +26,14 @@ export interface DedupeClaim {
   readonly fingerprint: string;
 }
 
+/** What one commit keeps: an event, the name that it takes and the deliveries that it owes. */
 export interface AppendRequest {
   readonly event: Event;
   readonly dedupe: DedupeClaim | null;
   readonly deliveries: readonly NewDelivery[];
 }
 
+/** What became of one append. */
 export interface Appended {
   /** The event's id, or the first event's when this one is a duplicate. */
   readonly eventId: string;
@@ -49,6 +51,7 @@ export interface LaneRequest {
   readonly leaseMs: number;
 }
 
+/** What a worker can take on now. Lanes are served in the order given. */
 export interface ClaimRequest {
   readonly nowMs: number;
   readonly token: string;
@@ -57,6 +60,7 @@ export interface ClaimRequest {
   readonly maxBytes: number;
 }
 
+/** A delivery that one worker may attempt until `leaseUntil`, with the event that it owes. */
 export interface LeasedDelivery {
   readonly id: string;
   readonly tenant: string;
@@ -71,6 +75,7 @@ export interface LeasedDelivery {
   readonly event: Event;
 }
 
+/** What a claim gave, and when to ask again. */
 export interface ClaimResult {
   readonly leased: readonly LeasedDelivery[];
   /** For each lane asked for, and each in which a lost lease was found: when its next delivery is due. */
