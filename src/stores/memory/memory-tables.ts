@@ -49,6 +49,7 @@ export class MemoryTables {
   readonly dedupe = new Map<string, DedupeRow>();
   readonly rejections = new Map<string, Placed<Rejection>>();
   readonly replays = new Map<string, Placed<Replay>>();
+  readonly failing = new Map<string, number>();
   readonly settingSteps: SettingStep[] = [];
   #lastSeq = 0;
 

@@ -12,7 +12,7 @@ import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
 import { loadSettings, putSetting, removeSetting } from './settings.ts';
 import { Settle } from './settle.ts';
-import { pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
+import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
 
 /**
  * What the writer thread can do, by name. Each runs inside the transaction of its group; a throw undoes
@@ -48,6 +48,9 @@ export function writeOperations(db: DatabaseSync) {
     pruneEvents: (request: { receivedBefore: number; limit: number }) =>
       pruneEvents(db, request.receivedBefore, request.limit),
     pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
+    noteFailing: (request: { destinationId: string; failingSince: number | null }): void =>
+      noteFailing(db, request.destinationId, request.failingSince),
+    failingDestinations: () => failingDestinations(db),
     /** Proves that a commit can be made: it writes a page. */
     probe: (): void => db.exec('UPDATE store_state SET probes = probes + 1'),
   };
