@@ -12,7 +12,8 @@ import { systemRandomness } from '../security/randomness.ts';
 import { createLogger, type FlushableLogger } from '../telemetry/logger.ts';
 import { createMetrics, type PrometheusMetrics } from '../telemetry/metrics.ts';
 import { apiKeys } from './api-keys.ts';
-import { ADMIN_KEY_FILE, composeGateway, composeServices } from './compose.ts';
+import { composeGateway, composeServices } from './compose.ts';
+import { ADMIN_KEY_FILE } from './key-files.ts';
 import { openStore } from './open-store.ts';
 import { readVersion } from './version.ts';
 
