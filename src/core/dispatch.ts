@@ -65,9 +65,9 @@ export class Dispatcher {
     this.#cancelTimer?.();
     this.#cancelSweep?.();
     for (const lane of this.#lanes.values()) for (const delivery of lane.clear()) this.#giveBack(delivery);
-    if (this.#inFlight + this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
+      this.#tellIfIdle();
     });
   }
 
@@ -93,8 +93,7 @@ export class Dispatcher {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
       lane.unreserve();
-      lane.queue(leased());
-      this.#pump(lane);
+      this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
     }
@@ -163,6 +162,7 @@ export class Dispatcher {
       this.#claiming = false;
     }
     this.#armForNext();
+    this.#tellIfIdle();
   }
 
   #lanesToClaim(now: number) {
@@ -194,7 +194,15 @@ export class Dispatcher {
 
   #queue(delivery: LeasedDelivery): void {
     this.#bytes += delivery.event.body.byteLength;
-    const lane = this.#lane(delivery.destinationId);
+    this.#begin(this.#lane(delivery.destinationId), delivery);
+  }
+
+  /** What comes leased after the stop goes back: left leased, it would count as a lost attempt. */
+  #begin(lane: Lane, delivery: LeasedDelivery): void {
+    if (!this.#running) {
+      this.#giveBack(delivery);
+      return;
+    }
     lane.queue(delivery);
     this.#pump(lane);
   }
@@ -256,9 +264,14 @@ export class Dispatcher {
       this.#unsettled -= 1;
       this.#feedStarved();
       if (dueAt !== null) this.wake(lane.destinationId, dueAt);
-      if (!this.#running && this.#inFlight + this.#unsettled === 0) this.#idle?.();
+      this.#tellIfIdle();
       return undefined;
     });
+  }
+
+  #tellIfIdle(): void {
+    if (this.#running || this.#claiming || this.#inFlight + this.#unsettled > 0) return;
+    this.#idle?.();
   }
 
   /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
