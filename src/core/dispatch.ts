@@ -274,15 +274,22 @@ export class Dispatcher {
     this.#idle?.();
   }
 
+  /** Step by step until none is left: a process that dies may leave thousands of leases behind. */
+  async #takeBackLost(): Promise<void> {
+    const { clock, log, store } = this.#services;
+    for (;;) {
+      const ask = { nowMs: clock.now(), token: this.#token, lanes: [], maxBytes: 1 };
+      const { abandoned } = await store.log.claimDue(ask);
+      if (abandoned === 0) return;
+      log.warn('lease.lost', { deliveries: abandoned });
+    }
+  }
+
   /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
   async #sweep(): Promise<void> {
     try {
       const { log } = this.#services.store;
-      const now = this.#services.clock.now();
-      const taken = await log.claimDue({ nowMs: now, token: this.#token, lanes: [], maxBytes: 1 });
-      if (taken.abandoned > 0) {
-        this.#services.log.warn('lease.lost', { deliveries: taken.abandoned });
-      }
+      await this.#takeBackLost();
       for (const { destinationId, nextDueAt } of await log.pendingLanes()) {
         this.#lane(destinationId).wake(nextDueAt);
       }
