@@ -132,12 +132,33 @@ describe('settings that cannot work', () => {
     ['no webhook id', { provider: 'paypal', secrets: [] }, '/config/webhookId'],
     ['no keys', { provider: 'wechatpay', secrets: [] }, '/keys'],
     ['no audience', { provider: 'google_chat', secrets: [] }, '/config/audience'],
-    ['only a handshake is known', { provider: 'strava', secrets: ['x'] }, '/verification'],
   ] as const)('%s', (_name, options, pointer) => {
     const error = settingsError(options);
     expect(error.pointer).toBe(pointer);
     expect(error.message.length).toBeGreaterThan(10);
   });
+});
+
+test('where only the handshake is known, events wait until a scheme is set', () => {
+  const events = createSourceVerifier({ provider: 'strava', secrets: [] });
+  expect(events.verify(request())).toEqual({ ok: false, reason: 'scheme_unknown', code: 'internal_error' });
+  const chosen = createSourceVerifier({ provider: 'strava', secrets: [], verification: { kind: 'none' } });
+  expect(chosen.verify(request())).toMatchObject({ ok: true, covers: 'nothing' });
+});
+
+test('a timestamp that is not signed is refused in a scheme', () => {
+  const verification = {
+    alg: 'hmac-sha256',
+    sig: { header: 'x-signature' },
+    content: '{body}',
+    ts: { from: 'h:x-timestamp', unit: 's', past: 300 },
+  };
+  const error = settingsError({ provider: 'hmac', secrets: ['x'], verification });
+  expect(error.pointer).toBe('/verification/content');
+  const signed = { ...verification, ts: { ...verification.ts, from: 'json:at' } };
+  expect(() =>
+    createSourceVerifier({ provider: 'hmac', secrets: ['x'], verification: signed }),
+  ).not.toThrow();
 });
 
 test('two headers that a proxy joined are not read as a list of signatures', () => {

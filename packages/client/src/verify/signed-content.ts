@@ -3,7 +3,7 @@ import type { ContentTemplate } from './content-template.ts';
 import { compileContent } from './content-template.ts';
 import { compileCertificates, compileKeySet } from './key-documents.ts';
 import type { SecretKey } from './key-material.ts';
-import { decodePublicKey, decodeSecrets, publicKeyFromPem } from './key-material.ts';
+import { decodeKeys, decodePublicKey, decodeSecrets } from './key-material.ts';
 import type { HashName, MessageParts, PublicKey, Task } from './operation.ts';
 import { checkSignature, digest, hmac } from './operation.ts';
 import type { Credentials, PreparedScheme, Proof } from './prepared-scheme.ts';
@@ -276,26 +276,4 @@ function selectedKeys(keys: ReadonlyMap<string, PublicKey>, select: ReadReferenc
     if (key === undefined) throw refuse('unknown_key');
     return [key];
   };
-}
-
-/** The configured public keys by their id. Throws when there is none or one does not decode. */
-export function decodeKeys(
-  keys: Readonly<Record<string, string>> | undefined,
-): ReadonlyMap<string, PublicKey> {
-  const entries = Object.entries(keys ?? {});
-  if (entries.length === 0) {
-    throw new VerifierSettingsError('/keys', 'set keys: the public keys of the sender (PEM) by their id');
-  }
-  return new Map(
-    entries.map(([id, pem]) => {
-      const key = publicKeyFromPem(pem);
-      if (key === undefined) {
-        throw new VerifierSettingsError(
-          `/keys/${id}`,
-          'not a PEM public key or certificate: paste the whole block',
-        );
-      }
-      return [id, key];
-    }),
-  );
 }
