@@ -89,6 +89,10 @@ export interface Subscription extends Setting {
   /** CEL to a map that is sent instead of the body. */
   readonly transform: string | null;
   readonly ordering: 'none' | 'key';
+  /** How long the first attempt waits. */
+  readonly delayMs: number;
+  /** Age at which an unfinished delivery is given up as `expired`; `null` = never. */
+  readonly deliveryExpiryMs: number | null;
   readonly retry: RetryPolicy;
   readonly onClientError: 'retry' | 'dead';
   readonly enabled: boolean;

@@ -84,6 +84,12 @@ export interface Upkeep {
   pruneEvents(receivedBefore: number, limit: number): Promise<number>;
   /** Forgets de-duplication keys that expired before `nowMs`, up to `limit`. */
   pruneDedupe(nowMs: number, limit: number): Promise<number>;
+  /** Since when a destination has only failed; `null` = it works again. Kept across restarts. */
+  noteFailing(destinationId: string, failingSince: number | null): Promise<void>;
+  /** What `noteFailing` noted and did not take back. */
+  failingDestinations(): Promise<
+    readonly { readonly destinationId: string; readonly failingSince: number }[]
+  >;
   /** Bytes on disk. */
   sizeBytes(): Promise<number>;
 }

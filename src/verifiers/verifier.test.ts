@@ -1,5 +1,6 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { sign } from '../../packages/client/src/verify/sign/sign.ts';
 import type { SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
@@ -171,6 +172,34 @@ test('two headers that a proxy joined are not read as a list of signatures', () 
   expect(verifier.verify(request(...headers, signStandard(secret)))).toMatchObject({ ok: true });
   const joined = `${signStandard(Buffer.from('another key'))}, ${signStandard(secret)}`;
   expect(verifier.verify(request(...headers, joined))).toMatchObject({ reason: 'ambiguous_header' });
+});
+
+test('a sender that changed its keys is believed as soon as its key set says so', async () => {
+  const [old, fresh] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
+  let published = old.publicKey;
+  let calls = 0;
+  const verifier = createSourceVerifier({
+    provider: 'fal',
+    secrets: [],
+    fetch: () => {
+      calls++;
+      const text = JSON.stringify({ keys: [published.export({ format: 'jwk' })] });
+      return Promise.resolve({ ok: true, text: () => Promise.resolve(text) });
+    },
+  });
+  const ask = async (signer: typeof old, at: number) => {
+    const privateKey = signer.privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const url = 'https://hooks.example.com/in/abc';
+    const signed = await sign('fal', { body, url, privateKey, now: new Date(at) });
+    return verifier.verify({ ...request(...signed.headers.flat()), nowMs: at });
+  };
+  expect(await ask(old, nowMs)).toMatchObject({ ok: true });
+  published = fresh.publicKey;
+  // Within a minute the set is not asked for again, whatever strangers send.
+  expect(await ask(fresh, nowMs + 30_000)).toMatchObject({ ok: false, reason: 'bad_signature' });
+  expect(calls).toBe(1);
+  expect(await ask(fresh, nowMs + 61_000)).toMatchObject({ ok: true });
+  expect(calls).toBe(2);
 });
 
 describe('fetched keys', () => {
