@@ -57,9 +57,9 @@ describe('the published package', () => {
         'dist/src/stores/sqlite/migrations/0001-initial.sql',
       ]),
     );
-    expect(files.filter((file) => /\.test\.|\.jsonl$|(^|[^d])\.ts$/.test(file.replace(/\.d\.ts$/, '')))).toEqual(
-      [],
-    );
+    expect(
+      files.filter((file) => /\.test\.|\.jsonl$|(^|[^d])\.ts$/.test(file.replace(/\.d\.ts$/, ''))),
+    ).toEqual([]);
   });
 
   it('says its version', () => {
