@@ -1,6 +1,7 @@
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery, NewDelivery } from '../ports/event-log.ts';
 import type { Attempts } from './attempt.ts';
+import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import { Lane } from './lane.ts';
 import type { Services } from './services.ts';
@@ -30,6 +31,7 @@ export class Dispatcher {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #attempts: Attempts;
+  readonly #health: DestinationHealth;
   readonly #limits: DispatchLimits;
   readonly #token: string;
   readonly #lanes = new Map<string, Lane>();
@@ -45,10 +47,17 @@ export class Dispatcher {
   #cancelSweep: (() => void) | null = null;
   #idle: (() => void) | null = null;
 
-  constructor(services: Services, directory: Directory, attempts: Attempts, limits: DispatchLimits) {
+  constructor(
+    services: Services,
+    directory: Directory,
+    attempts: Attempts,
+    health: DestinationHealth,
+    limits: DispatchLimits,
+  ) {
     this.#services = services;
     this.#directory = directory;
     this.#attempts = attempts;
+    this.#health = health;
     this.#limits = limits;
     this.#token = services.ids.make('run');
   }
@@ -108,7 +117,7 @@ export class Dispatcher {
     this.#arm(dueAt);
   }
 
-  /** Gives back what is ready but has not begun: the destination is paused. */
+  /** Gives back what is ready but has not begun: the destination is paused, or its breaker has opened. */
   hold(destinationId: string): void {
     for (const delivery of this.#lane(destinationId).clear()) this.#giveBack(delivery);
   }
@@ -121,7 +130,7 @@ export class Dispatcher {
   #lane(destinationId: string): Lane {
     let lane = this.#lanes.get(destinationId);
     if (lane === undefined) {
-      lane = new Lane(destinationId);
+      lane = new Lane(destinationId, () => this.#health.breaker(destinationId));
       this.#lanes.set(destinationId, lane);
     }
     return lane;
@@ -201,12 +210,13 @@ export class Dispatcher {
 
   #pump(lane: Lane): void {
     const destination = this.#directory.destination(lane.destinationId);
-    while (this.#running && lane.canBegin(destination)) {
+    const now = this.#services.clock.now();
+    while (this.#running && lane.canBegin(destination, now)) {
       if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
         this.#starved.add(lane);
         return;
       }
-      const delivery = lane.begin();
+      const delivery = lane.begin(now);
       if (delivery === undefined) return;
       void this.#run(lane, destination, delivery);
     }

@@ -23,6 +23,7 @@ export type SendError =
   | 'invalid_request'
   | 'network_error';
 
+/** What a result means for the delivery. */
 export interface Judgement {
   readonly outcome: Exclude<AttemptOutcome, 'abandoned'>;
   /** `timeout`, `http_503`, ...; `null` on success. */

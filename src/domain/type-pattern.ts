@@ -7,10 +7,12 @@ const TYPE = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 /** At most this many characters in an event type or a pattern. */
 export const MAX_TYPE_CHARS = 256;
 
+/** Whether `text` can be the type of an event. */
 export function isEventType(text: string): boolean {
   return text.length <= MAX_TYPE_CHARS && TYPE.test(text);
 }
 
+/** Whether `text` can be a pattern of event types. */
 export function isTypePattern(text: string): boolean {
   return text.length <= MAX_TYPE_CHARS && PATTERN.test(text);
 }
