@@ -42,7 +42,9 @@ describe('error codes', () => {
   });
 
   it('are the codes of the OpenAPI description, all of them and no others', () => {
-    const described = openApi('0').components as { schemas: { Problem: { properties: { code: unknown } } } };
+    const described = openApi('0')['components'] as {
+      schemas: { Problem: { properties: { code: unknown } } };
+    };
     expect(described.schemas.Problem.properties.code).toEqual({ type: 'string', enum: codes });
   });
 
@@ -146,7 +148,7 @@ describe('docs/dependencies.md', () => {
       };
       return [name, version, engines?.node ?? 'any'];
     });
-    expect(rows.toSorted()).toEqual(wanted.toSorted());
+    expect(new Set(rows)).toEqual(new Set(wanted));
   });
 });
 
@@ -160,7 +162,7 @@ describe('docs/operations.md', () => {
       .map((file) => readText(file))
       .join('');
     const made = new Set(Array.from(sources.matchAll(/'(ringback_\w+)'/g), ([, name]) => name));
-    expect(listed.toSorted()).toEqual([...made].toSorted());
+    expect(new Set(listed)).toEqual(made);
   });
 });
 
