@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
 import { addProgramConnectionOptions } from './connect.ts';
+import { addApplyCommand } from './apply/apply-command.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
   program.commandsGroup('Use a gateway:');
+  addApplyCommand(program);
   addOperationCommands(program);
   return program;
 }
