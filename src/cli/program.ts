@@ -3,6 +3,7 @@ import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
 import { addProgramConnectionOptions } from './connect.ts';
 import { addApplyCommand } from './apply/apply-command.ts';
+import { addExportCommand } from './apply/export-command.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addServerCommands(program);
   program.commandsGroup('Use a gateway:');
   addApplyCommand(program);
+  addExportCommand(program);
   addOperationCommands(program);
   return program;
 }

@@ -6,6 +6,7 @@ import { addConnectionOptions, connect, type CommandFlags } from '../connect.ts'
 import { textOf } from '../json-value.ts';
 import { CliFailure, paint, printable, printJson, printNote, printText, usageFailure } from '../output.ts';
 import { carryOut, type Done } from './carry-out.ts';
+import { expressionMistakes } from './check-expressions.ts';
 import { fileSchema } from './file-schema.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { pendingSteps, planJson, printPlan } from './plan-view.ts';
@@ -123,10 +124,21 @@ async function planShares(
     ...part,
     plan: makePlan(part.wanted, part.present, wishes(flags, file.kinds)),
   }));
+  const checked = shares.map((share) => expressionMistakes(api, toBeSent(share)));
   const missing = isChecked ? [] : wanted.flatMap(({ missingSecrets }) => missingSecrets);
-  const mistakes = [...file.mistakes, ...missing, ...shares.flatMap(({ plan }) => plan.mistakes)];
+  const mistakes = [
+    ...file.mistakes,
+    ...missing,
+    ...shares.flatMap(({ plan }) => plan.mistakes),
+    ...(await Promise.all(checked)).flat(),
+  ];
   if (mistakes.length > 0) throw mistaken(path, mistakes, isChecked);
   return shares;
+}
+
+function toBeSent({ wanted, plan }: Share): WantedSetting[] {
+  const pending = pendingSteps(plan);
+  return wanted.filter(({ kind, name }) => pending.some((step) => step.kind === kind && step.name === name));
 }
 
 /** The settings by the tenant that they really are of: no tenant, and the key's own by name, are one. */

@@ -146,6 +146,7 @@ class Planner {
     const name = names.get(text) ?? text;
     if (this.#isWanted(kind, name)) return name;
     const exists = [...names.values()].includes(name);
+    if (this.#isKept(kind, setting.name, text)) return name;
     const isPruned = this.#wishes.prune && this.#wishes.kinds.has(kind);
     if (exists && !isPruned) return name;
     const fileNames = this.#wanted.filter((other) => other.kind === kind).map((other) => other.name);
@@ -159,9 +160,18 @@ class Planner {
     return name;
   }
 
+  /** Whether a subscription holds the id already, of a source that was deleted since. */
+  #isKept(kind: Kind, subscription: string, id: string): boolean {
+    const item = this.#present.byKind.subscriptions.find(({ name }) => name === subscription);
+    return kind === 'sources' && textsOf(item?.['sources']).includes(id) && !this.#sourceNames.has(id);
+  }
+
   #subscriptionView(item: JsonRecord): JsonRecord {
     const destinationId = textOf(item, 'destination_id') ?? '';
-    const sources = textsOf(item['sources']).map((id) => this.#sourceNames.get(id) ?? id);
+    const ids = textsOf(item['sources']);
+    const known = ids.flatMap((id) => this.#sourceNames.get(id) ?? []);
+    // Ids of deleted sources match nothing; a file cannot name them, so they are no difference.
+    const sources = known.length > 0 ? known : ids;
     return { ...item, destination: this.#destinationNames.get(destinationId) ?? destinationId, sources };
   }
 
@@ -176,7 +186,7 @@ class Planner {
     };
     if (kind === 'sources') {
       const wanted = fields['provider'] === 'standard-webhooks' ? 'standardwebhooks' : fields['provider'];
-      if (wanted !== before['provider'])
+      if (wanted !== undefined && wanted !== before['provider'])
         refuse(['provider'], before['provider'], recordOf(written)['provider']);
     }
     const signing = fields['signing'];

@@ -26,7 +26,7 @@ export function hasReference(text: string): boolean {
 
 /** Text that would be read as a reference, so that it stays what it is. */
 export function escapeReferences(text: string): string {
-  return text.replaceAll(/\$(?=\$?\{(env|file):)/g, '$$$$');
+  return text.replaceAll(/\$\{(?=(?:env|file):[^}]*\})/g, '$$$${');
 }
 
 /**

@@ -114,9 +114,13 @@ class Reader {
       });
     }
     if (isRecord(section)) {
-      return Object.entries(section).flatMap(([name, entry]) =>
-        this.#entry(kind, [kind, name], name, entry ?? {}, tenant),
-      );
+      return Object.entries(section).flatMap(([name, entry]) => {
+        const inner = isRecord(entry) ? entry['name'] : undefined;
+        if (inner !== undefined && inner !== name) {
+          this.#refuse([kind, name, 'name'], `must be "${name}", its name in the map, or be left out`);
+        }
+        return this.#entry(kind, [kind, name], name, entry ?? {}, tenant);
+      });
     }
     this.#refuse([kind], `must be a map of ${kind} by name, or a list of them`);
     return [];
