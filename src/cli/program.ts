@@ -5,6 +5,7 @@ import { addProgramConnectionOptions } from './connect.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
+import { addTailCommand } from './tail-command.ts';
 
 const USAGE = 2;
 
@@ -20,7 +21,9 @@ export function createProgram(): Command {
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
   program.commandsGroup('Use a gateway:');
-  addOperationCommands(program);
+  const resources = addOperationCommands(program);
+  const events = resources.get('events');
+  if (events !== undefined) addTailCommand(events);
   return program;
 }
 
