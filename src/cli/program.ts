@@ -6,6 +6,7 @@ import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
 import { addTailCommand } from './tail-command.ts';
+import { addWhyCommand } from './why-command.ts';
 
 const USAGE = 2;
 
@@ -24,6 +25,8 @@ export function createProgram(): Command {
   const resources = addOperationCommands(program);
   const events = resources.get('events');
   if (events !== undefined) addTailCommand(events);
+  program.commandsGroup('Find out:');
+  addWhyCommand(program);
   return program;
 }
 
