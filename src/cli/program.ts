@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addProgramConnectionOptions } from './connect.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
   if (events !== undefined) addTailCommand(events);
   program.commandsGroup('Find out:');
   addWhyCommand(program);
+  addDoctorCommand(program);
   return program;
 }
 
