@@ -20,8 +20,10 @@ import {
 import { operation, type OperationContext } from './operation.ts';
 import { tenantFilter, visible } from './tenancy.ts';
 
+/** A delivery state, as a query parameter and in answers. */
 export const deliveryState = z.enum(DELIVERY_STATES);
 
+/** A delivery as JSON, without its attempts. */
 export const deliveryOut = z.object({
   id,
   tenant: z.string(),
@@ -41,6 +43,7 @@ export const deliveryOut = z.object({
   updated_at: instant,
 });
 
+/** One attempt as JSON. `response_body` is the start of the answer, at most 16 KiB. */
 export const attemptOut = z.object({
   number: z.int(),
   started_at: instant,
@@ -55,6 +58,7 @@ export const attemptOut = z.object({
 
 const deliveryWithAttemptsOut = deliveryOut.extend({ attempts: z.array(attemptOut) });
 
+/** A delivery as `deliveryOut` describes it. */
 export function deliveryView(delivery: Delivery): z.input<typeof deliveryOut> {
   return {
     id: delivery.id,
@@ -76,6 +80,7 @@ export function deliveryView(delivery: Delivery): z.input<typeof deliveryOut> {
   };
 }
 
+/** An attempt as `attemptOut` describes it. */
 export function attemptView(attempt: Attempt): z.input<typeof attemptOut> {
   return {
     number: attempt.number,
@@ -202,4 +207,5 @@ const cancel = operation({
   },
 });
 
+/** Operations on deliveries: list, get, retry, cancel. */
 export const deliveryOperations = [list, get, retry, cancel];

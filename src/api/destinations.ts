@@ -76,6 +76,7 @@ const createBody = z
   .required({ name: true, url: true });
 const changeBody = z.strictObject(changeable).partial();
 
+/** A destination as JSON. Secrets never come back: only when each was made and until when it counts. */
 export const destinationOut = z.object({
   id,
   name: z.string(),
@@ -107,6 +108,7 @@ const DEFAULT_GRACE_MS = 24 * 3_600_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_MAX_IN_FLIGHT = 64;
 
+/** A destination as `destinationOut` describes it. */
 export function destinationView(destination: Destination): z.input<typeof destinationOut> {
   return {
     id: destination.id,
@@ -346,4 +348,5 @@ const rotateSecret = operation({
   },
 });
 
+/** Operations on destinations: create, list, get, update, delete, rotate the secret. */
 export const destinationOperations = [create, list, get, update, remove, rotateSecret];

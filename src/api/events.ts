@@ -45,6 +45,7 @@ export const eventFilterFields = {
 
 const eventFilterQuery = z.strictObject(eventFilterFields);
 
+/** What a query asks for, narrowed to the caller's tenant. */
 export function eventFilter(context: OperationContext, query: z.output<typeof eventFilterQuery>) {
   return {
     ...tenantFilter(context.caller.principal, query.tenant),
@@ -75,6 +76,7 @@ const eventFields = {
   body_bytes: z.int(),
 };
 
+/** An event as JSON without headers and body, for lists. */
 export const eventSummaryOut = z.object(eventFields);
 
 const verificationOut = z.object({
@@ -98,6 +100,7 @@ const eventOut = z.object({
   invalid: z.string().nullable().describe('why it fails its schema, for sources that mark such events'),
 });
 
+/** An event as `eventSummaryOut` describes it. */
 export function eventSummary(event: LoggedEvent): z.input<typeof eventSummaryOut> {
   return {
     id: event.id,
@@ -270,4 +273,5 @@ const trace = operation({
   },
 });
 
+/** Operations that read events: list, get, deliveries, trace. */
 export const eventOperations = [list, get, deliveries, trace];

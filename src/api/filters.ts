@@ -68,4 +68,5 @@ const test = operation({
   },
 });
 
+/** Operations that try expressions out; they change nothing. */
 export const filterOperations = [test];

@@ -113,4 +113,5 @@ const remove = operation({
   },
 });
 
+/** Operations on API keys: create, list, delete. */
 export const keyOperations = [create, list, remove];

@@ -114,7 +114,8 @@ const publishBatch = operation({
 });
 
 function publishCloudEvents(context: OperationContext, body: Uint8Array) {
-  const contentType = (headerValue(context.headers, 'content-type') ?? '').toLowerCase();
+  const given = headerValue(context.headers, 'content-type') ?? '';
+  const contentType = given.toLowerCase();
   const of = tenantFor(context.caller.principal, undefined);
   if (contentType.startsWith('application/cloudevents-batch+json')) {
     const events = batchMode(json(body), BATCH_LIMIT).map((event) => ({ ...event, tenant: of }));
@@ -127,7 +128,7 @@ function publishCloudEvents(context: OperationContext, body: Uint8Array) {
   }
   const fingerprint = () => context.gateway.services.secrets.digest(Buffer.from(body).toString('latin1'));
   const one = contentType.startsWith('application/cloudevents+json')
-    ? structuredMode(json(body), body)
+    ? structuredMode(json(body), body, given)
     : headerValue(context.headers, 'ce-specversion') === undefined
       ? undefined
       : binaryMode(context.headers, body);
@@ -149,4 +150,5 @@ function answer(accepted: { eventId: string; duplicate: boolean; deliveries: num
   return { id: accepted.eventId, duplicate: accepted.duplicate, deliveries: accepted.deliveries };
 }
 
+/** Operations that publish: one event, or a batch of them. */
 export const publishOperations = [publish, publishBatch];

@@ -112,4 +112,5 @@ const get = operation({
   },
 });
 
+/** Operations that read what was refused at sources. */
 export const rejectionOperations = [list, get];

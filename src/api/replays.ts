@@ -183,4 +183,5 @@ const cancel = operation({
   },
 });
 
+/** Operations on replays: create, list, get, cancel. */
 export const replayOperations = [create, list, get, cancel];

@@ -67,6 +67,7 @@ const secretOut = z.object({
   expires_at: instant.nullable(),
 });
 
+/** A source as JSON. Secrets never come back; `url` holds the ingest key. */
 export const sourceOut = z.object({
   id,
   name: z.string(),
@@ -330,4 +331,5 @@ const removeSecret = operation({
   },
 });
 
+/** Operations on sources: create, list, get, update, delete, add and remove secrets. */
 export const sourceOperations = [create, list, get, update, remove, addSecret, removeSecret];

@@ -66,7 +66,9 @@ const changeable = {
   filter: expression.describe('CEL over event, headers, data'),
   session_key: expression.describe('CEL to a string'),
   transform: expression.describe('CEL to a map that is sent instead of the body'),
-  ordering: z.enum(['none', 'key']).describe('key: one after the other among events of one session key'),
+  ordering: z.enum(['none', 'key']).describe('key: one at a time per session key, else per event key'),
+  delay: durationField('0s', '30d').describe('how long the first attempt waits'),
+  delivery_expiry: durationField('1s', '90d').nullable().describe('age at which a delivery is given up'),
   retry: retryIn.describe('when and how often a failed attempt is repeated'),
   on_client_error: z
     .enum(['retry', 'dead'])
@@ -81,6 +83,7 @@ const createBody = z
   .required({ name: true, destination_id: true });
 const changeBody = z.strictObject(changeable).partial();
 
+/** A subscription as JSON, with every default filled in. */
 export const subscriptionOut = z.object({
   id,
   name: z.string(),
@@ -92,6 +95,8 @@ export const subscriptionOut = z.object({
   session_key: z.string().nullable(),
   transform: z.string().nullable(),
   ordering: z.enum(['none', 'key']),
+  delay: z.string(),
+  delivery_expiry: z.string().nullable(),
   retry: z.object({
     max_attempts: z.int(),
     schedule: z.array(z.string()),
@@ -140,6 +145,9 @@ function subscriptionView(subscription: Subscription): z.input<typeof subscripti
     session_key: subscription.sessionKey,
     transform: subscription.transform,
     ordering: subscription.ordering,
+    delay: formatDuration(subscription.delayMs),
+    delivery_expiry:
+      subscription.deliveryExpiryMs === null ? null : formatDuration(subscription.deliveryExpiryMs),
     retry: {
       max_attempts: retry.maxAttempts,
       schedule: retry.scheduleMs.map((ms) => formatDuration(ms)),
@@ -170,6 +178,8 @@ function changed(
     sessionKey: keep(change.session_key, subscription.sessionKey),
     transform: keep(change.transform, subscription.transform),
     ordering: keep(change.ordering, subscription.ordering),
+    delayMs: keep(change.delay, subscription.delayMs),
+    deliveryExpiryMs: keep(change.delivery_expiry, subscription.deliveryExpiryMs),
     retry: keep(change.retry, subscription.retry),
     onClientError: keep(change.on_client_error, subscription.onClientError),
     enabled: keep(change.enabled, subscription.enabled),
@@ -241,6 +251,8 @@ const create = operation({
       sessionKey: null,
       transform: null,
       ordering: 'none',
+      delayMs: 0,
+      deliveryExpiryMs: null,
       retry: DEFAULT_RETRY_POLICY,
       onClientError: 'retry',
       enabled: true,
@@ -322,4 +334,5 @@ const remove = operation({
   },
 });
 
+/** Operations on subscriptions: create, list, get, update, delete. */
 export const subscriptionOperations = [create, list, get, update, remove];

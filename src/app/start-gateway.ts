@@ -61,8 +61,12 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
       stop: async () => {
         log.info('gateway.stopping');
         endStreams();
-        await app.close();
-        await Promise.race([gateway.stop(), delay(config.drainTimeoutMs, undefined, { ref: false })]);
+        const drained = delay(config.drainTimeoutMs, undefined, { ref: false });
+        // Half of the time at the most: a request that drips in must not use up that of the attempts.
+        const intakeLimit = delay(config.drainTimeoutMs / 2, undefined, { ref: false });
+        await Promise.race([app.close(), intakeLimit]);
+        app.server.closeAllConnections();
+        await Promise.race([gateway.stop(), drained]);
         await services.sender.close();
         await store.close();
         log.info('gateway.stopped');

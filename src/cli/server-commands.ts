@@ -31,14 +31,16 @@ async function run(profile: Profile, flags: Record<string, unknown>): Promise<vo
   const insecure = profile === 'production' ? insecureSettings(loaded.config) : [];
   if (insecure.length > 0) throw failure('refusing to start with insecure settings:', insecure);
   const { startGateway } = await import('../app/start-gateway.ts');
+  const starting = startGateway(loaded.config, profile);
+  // Before it is ready: whoever reads "gateway.started" may send the signal at once.
+  stopOnSignal(async () => (await starting).stop());
   let gateway;
   try {
-    gateway = await startGateway(loaded.config, profile);
+    gateway = await starting;
   } catch (error) {
     throw failure('the gateway could not start:', [explain(error, loaded.config.port)]);
   }
   if (profile === 'dev') printDevGuide(gateway);
-  stopOnSignal(() => gateway.stop());
 }
 
 /** The first signal stops in good order, the second at once. */

@@ -1,5 +1,5 @@
 /**
- * Every error that a caller or an operator can meet, by code. The one registry: `docs/errors.md` and
+ * Every error that a caller or an operator can meet, by code. The one registry: docs/reference/errors.md and
  * the OpenAPI description are made from it. Codes are part of the contract; branch on them.
  */
 export const PROBLEMS = {
@@ -39,12 +39,21 @@ export const PROBLEMS = {
   shutting_down: { status: 503, retryable: true, title: 'The gateway is stopping; send it again' },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 
+/** A code of the registry. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
 /** One mistake in a request, with the JSON pointer to it. */
 export interface FieldError {
   readonly pointer: string;
   readonly message: string;
+}
+
+/** What a problem may say beyond its code and detail. */
+export interface ProblemExtra {
+  readonly errors?: readonly FieldError[];
+  readonly retryAfterS?: number;
+  readonly status?: number;
+  readonly cause?: unknown;
 }
 
 /**
@@ -56,21 +65,16 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly errors: readonly FieldError[];
   readonly retryAfterS: number | null;
+  /** HTTP status: the code's own, or the one that a provider insists on. */
+  readonly status: number;
 
-  constructor(
-    code: ProblemCode,
-    detail: string,
-    extra: { errors?: readonly FieldError[]; retryAfterS?: number; cause?: unknown } = {},
-  ) {
+  constructor(code: ProblemCode, detail: string, extra: ProblemExtra = {}) {
     super(detail, extra.cause === undefined ? undefined : { cause: extra.cause });
     this.name = 'Problem';
     this.code = code;
     this.errors = extra.errors ?? [];
     this.retryAfterS = extra.retryAfterS ?? null;
-  }
-
-  get status(): number {
-    return PROBLEMS[this.code].status;
+    this.status = extra.status ?? PROBLEMS[code].status;
   }
 
   get retryable(): boolean {
@@ -78,6 +82,7 @@ export class Problem extends Error {
   }
 }
 
+/** Whether `text` is a code of the registry. */
 export function isProblemCode(text: string): text is ProblemCode {
   return Object.hasOwn(PROBLEMS, text);
 }
