@@ -42,7 +42,9 @@ describe('error codes', () => {
   });
 
   it('are the codes of the OpenAPI description, all of them and no others', () => {
-    const described = openApi('0').components as { schemas: { Problem: { properties: { code: unknown } } } };
+    const described = openApi('0')['components'] as {
+      schemas: { Problem: { properties: { code: unknown } } };
+    };
     expect(described.schemas.Problem.properties.code).toEqual({ type: 'string', enum: codes });
   });
 
@@ -138,15 +140,15 @@ describe('docs/dependencies.md', () => {
     const { dependencies } = JSON.parse(readText('package.json')) as { dependencies: Record<string, string> };
     const rows = Array.from(readText('docs/dependencies.md').matchAll(/^\| `([^`]+)` .*$/gm), ([line]) => {
       const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll(String.raw`\|`, '|'));
-      return [cells[1]?.replaceAll('`', ''), cells[2], cells[3]];
+      return [cells[1]?.replaceAll('`', '') ?? '', cells.slice(2, 4)] as const;
     });
     const wanted = Object.entries(dependencies).map(([name, version]) => {
       const { engines } = JSON.parse(readText(`node_modules/${name}/package.json`)) as {
         engines?: { node?: string };
       };
-      return [name, version, engines?.node ?? 'any'];
+      return [name, [version, engines?.node ?? 'any']] as const;
     });
-    expect(rows.toSorted()).toEqual(wanted.toSorted());
+    expect(new Map(rows)).toEqual(new Map(wanted));
   });
 });
 
@@ -160,7 +162,7 @@ describe('docs/operations.md', () => {
       .map((file) => readText(file))
       .join('');
     const made = new Set(Array.from(sources.matchAll(/'(ringback_\w+)'/g), ([, name]) => name));
-    expect(listed.toSorted()).toEqual([...made].toSorted());
+    expect(new Set(listed)).toEqual(made);
   });
 });
 
