@@ -93,7 +93,7 @@ export class Dispatcher {
   /** The reserved delivery was not written after all. */
   unreserve(delivery: NewDelivery, bodyBytes: number): void {
     if (delivery.initial.state !== 'leased') return;
-    this.#lane(delivery.destinationId).unreserve();
+    this.#lane(delivery.destinationId).release();
     this.#bytes -= bodyBytes;
   }
 
@@ -161,11 +161,14 @@ export class Dispatcher {
         lanes,
         maxBytes,
       });
-      for (const { destinationId, nextDueAt } of claimed.lanes) this.#lane(destinationId).claimed(nextDueAt);
+      for (const { destinationId, nextDueAt } of claimed.lanes) {
+        const found = claimed.leased.filter((delivery) => delivery.destinationId === destinationId);
+        this.#lane(destinationId).claimed(found.length, nextDueAt);
+      }
       for (const delivery of claimed.leased) this.#queue(delivery);
     } catch (error) {
       pauseMs = CLAIM_PAUSE_AFTER_FAILURE_MS;
-      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs);
+      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(0, now + pauseMs);
       this.#services.log.error('claim.failed', {}, error);
     } finally {
       this.#claiming = false;
