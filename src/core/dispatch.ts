@@ -41,6 +41,8 @@ export class Dispatcher {
   #bytes = 0;
   #unsettled = 0;
   #claiming = false;
+  /** A claim was due while there was no room for what it finds. */
+  #claimWaits = false;
   #running = false;
   #cancelTimer: (() => void) | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -148,9 +150,15 @@ export class Dispatcher {
 
   async #claim(): Promise<void> {
     if (this.#claiming || !this.#running) return;
+    this.#claimWaits = this.#isFull();
+    if (this.#claimWaits) return;
     const now = this.#services.clock.now();
     const lanes = this.#lanesToClaim(now);
-    if (lanes.length === 0) return;
+    if (lanes.length === 0) {
+      // Timers may fire a little before the clock gets there: nobody else would come back to it.
+      this.#armForNext();
+      return;
+    }
     this.#claiming = true;
     let pauseMs = 0;
     try {
@@ -177,8 +185,11 @@ export class Dispatcher {
     this.#tellIfIdle();
   }
 
+  #isFull(): boolean {
+    return this.#inFlight >= this.#limits.maxInFlight || this.#bytes >= this.#limits.maxBytes;
+  }
+
   #lanesToClaim(now: number) {
-    if (this.#inFlight >= this.#limits.maxInFlight || this.#bytes >= this.#limits.maxBytes) return [];
     const requests = [];
     for (const lane of this.#lanes.values()) {
       const destination = this.#directory.destination(lane.destinationId);
@@ -253,6 +264,10 @@ export class Dispatcher {
   }
 
   #feedStarved(): void {
+    if (this.#claimWaits && !this.#isFull()) {
+      this.#claimWaits = false;
+      this.#armForNext();
+    }
     if (this.#starved.size === 0) return;
     const lanes = [...this.#starved];
     this.#starved.clear();
