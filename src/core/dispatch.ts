@@ -233,6 +233,8 @@ export class Dispatcher {
   #pump(lane: Lane): void {
     const destination = this.#directory.destination(lane.destinationId);
     const now = this.#services.clock.now();
+    // Written or claimed while that changed: its lease would end here, and that counts as an attempt.
+    if (lane.mustWait(destination, now)) this.hold(lane.destinationId);
     while (this.#running && lane.canBegin(destination, now)) {
       if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
         this.#starved.add(lane);
