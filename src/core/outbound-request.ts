@@ -148,9 +148,9 @@ export class OutboundRequests {
 
 /** The same trace, a new parent: this attempt (W3C Trace Context, "traceparent header"). */
 function continueTrace(traceparent: string, spanId: Uint8Array): string {
-  const [version = '00', traceId = '', , flags = '00'] = traceparent.split('-');
+  const [, traceId = '', , flags = '00'] = traceparent.split('-');
   const span = Array.from(spanId, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${version}-${traceId}-${span}-${flags}`;
+  return `00-${traceId}-${span}-${flags}`;
 }
 
 /** CloudEvents HTTP binding 3.1: in binary mode the attributes travel as headers. */
@@ -170,5 +170,5 @@ function headerSafe(text: string): string {
 export function usableTraceparent(headers: readonly string[]): string | null {
   const value = headerValue(headers, 'traceparent');
   if (value === undefined) return null;
-  return /^[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
+  return /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
 }
