@@ -85,6 +85,11 @@ export class Ingest {
     return this.#rejections.refuse(call, active.source, 'event_too_large', 'max_body_bytes', detail);
   }
 
+  /** The body did not come whole. Notes that and returns `why`. */
+  cutShort(active: ActiveSource, call: IngestCall, why: Problem): Problem {
+    return this.#rejections.refuse(call, active.source, why.code, 'body_incomplete', why.message);
+  }
+
   /**
    * Verifies, identifies and appends. Resolves only when the event is committed (or was before).
    * Throws the `Problem` to answer with.
