@@ -185,7 +185,7 @@ export class Ingest {
       externalId: bounded(identity.id),
       correlationId: null,
       causationId: null,
-      occurredAt: identity.timeMs ?? nowMs,
+      occurredAt: usableTime(identity.timeMs) ?? nowMs,
       receivedAt: nowMs,
       contentType: headerValue(call.headers, 'content-type') ?? null,
       headers: call.headers,
@@ -237,6 +237,14 @@ export class Ingest {
 /** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
 function isProofProblem(code: ProblemCode): boolean {
   return PROBLEMS[code].status === 401;
+}
+
+/** The end of the year 9999: RFC 3339 writes no later one. */
+const LAST_MS = 253_402_300_799_999;
+
+/** Senders write anything where a time belongs; what is none of this era would break whoever shows it. */
+function usableTime(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms >= 0 && ms <= LAST_MS ? ms : undefined;
 }
 
 /** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */
