@@ -114,13 +114,10 @@ export class Ingest {
     this.#checkContentType(source, call);
     const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
     const invalid = this.#schemaMismatch(source, call, parsed);
-    const event = this.#event(active, call, verdict, nowMs, invalid);
-    const input = { event, parsed };
-    const appended = await this.#acceptance.accept(
-      input,
-      this.#dedupeClaim(active, event, verdict.event, parsed),
-      source.provider,
-    );
+    const unnamed = this.#event(active, call, verdict, nowMs, invalid);
+    const dedupe = this.#dedupeClaim(active, unnamed, verdict.event.id, parsed);
+    const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
+    const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
   }
 
@@ -202,41 +199,32 @@ export class Ingest {
           covers: verdict.covers,
           secretIndex: verdict.secretIndex ?? null,
         },
-        dedupeKey: bounded(identity.id),
+        dedupeKey: null,
         ...(invalid === undefined ? {} : { invalid }),
       },
     };
   }
 
   #dedupeClaim(
-    active: ActiveSource,
+    { source, dedupeKey }: ActiveSource,
     event: Event,
-    identity: EventIdentity,
+    providerId: string | undefined,
     parsed: { readonly value: unknown } | undefined,
   ): DedupeClaim | null {
-    const { source, dedupeKey } = active;
-    if (dedupeKey === null && event.externalId === null && identity.dedupe === 'body') {
-      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
-      const windowMs = Math.min(source.dedupe.windowMs, BODY_WINDOW_MS);
-      return { scope: source.id, key, expiresAt: event.receivedAt + windowMs, fingerprint: '' };
-    }
-    const key =
-      dedupeKey === null ? event.externalId : this.#ownKey(dedupeKey.evaluate(new EventInput(event, parsed)));
-    if (key === null || key === '') return null;
+    const text =
+      dedupeKey === null ? (providerId ?? null) : textOf(dedupeKey.evaluate(new EventInput(event, parsed)));
+    if (text === null || text === '') return null;
+    // Not cut: two long keys with the same beginning are two events, and one of them would be lost.
+    const key = text.length <= MAX_KEY_CHARS ? text : `sha256:${this.#services.secrets.digest(text)}`;
     const expiresAt = event.receivedAt + source.dedupe.windowMs;
     return { scope: source.id, key, expiresAt, fingerprint: '' };
   }
-
-  /** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
-  #ownKey(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
-    if (!result.ok || result.value === null || result.value === undefined) return null;
-    return bounded(typeof result.value === 'string' ? result.value : JSON.stringify(result.value));
-  }
 }
 
-/** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
-function isProofProblem(code: ProblemCode): boolean {
-  return PROBLEMS[code].status === 401;
+/** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
+function textOf(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
+  if (!result.ok || result.value === null || result.value === undefined) return null;
+  return typeof result.value === 'string' ? result.value : JSON.stringify(result.value);
 }
 
 /** The end of the year 9999: RFC 3339 writes no later one. */
