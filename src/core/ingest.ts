@@ -154,7 +154,9 @@ export class Ingest {
   ): string | undefined {
     if (source.schema === null) return undefined;
     const value = parsed === undefined ? parseJson(call.body) : parsed.value;
-    const mismatch = this.#services.schemas.mismatch(source.schema, value);
+    // Schemas that name no type let `null` pass, which is also what stands for no JSON at all.
+    const isJson = value !== null || new TextDecoder().decode(call.body.subarray(0, 64)).trim() === 'null';
+    const mismatch = isJson ? this.#services.schemas.mismatch(source.schema, value) : 'the body is not JSON';
     if (mismatch === null) return undefined;
     if (source.onInvalid === 'mark') return mismatch;
     throw this.#rejections.refuse(call, source, 'schema_mismatch', 'schema', mismatch);
