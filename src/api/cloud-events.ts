@@ -26,11 +26,11 @@ const attributes = z.looseObject({
 });
 
 /** JSON event format: the whole event, attributes and data, is the body, and goes out as it came. */
-export function structuredMode(value: unknown, body: Uint8Array): Unowned {
+export function structuredMode(value: unknown, body: Uint8Array, contentType: string): Unowned {
   const parsed = parse(value, '');
   return {
     ...common(parsed),
-    contentType: 'application/cloudevents+json; charset=utf-8',
+    contentType,
     body,
     cloudEvent: 'structured',
   };

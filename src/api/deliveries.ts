@@ -20,8 +20,10 @@ import {
 import { operation, type OperationContext } from './operation.ts';
 import { tenantFilter, visible } from './tenancy.ts';
 
+/** A delivery state, as a query parameter and in answers. */
 export const deliveryState = z.enum(DELIVERY_STATES);
 
+/** A delivery as JSON, without its attempts. */
 export const deliveryOut = z.object({
   id,
   tenant: z.string(),
@@ -41,6 +43,7 @@ export const deliveryOut = z.object({
   updated_at: instant,
 });
 
+/** One attempt as JSON. `response_body` is the start of the answer, at most 16 KiB. */
 export const attemptOut = z.object({
   number: z.int(),
   started_at: instant,
@@ -55,6 +58,7 @@ export const attemptOut = z.object({
 
 const deliveryWithAttemptsOut = deliveryOut.extend({ attempts: z.array(attemptOut) });
 
+/** A delivery as `deliveryOut` describes it. */
 export function deliveryView(delivery: Delivery): z.input<typeof deliveryOut> {
   return {
     id: delivery.id,
@@ -76,6 +80,7 @@ export function deliveryView(delivery: Delivery): z.input<typeof deliveryOut> {
   };
 }
 
+/** An attempt as `attemptOut` describes it. */
 export function attemptView(attempt: Attempt): z.input<typeof attemptOut> {
   return {
     number: attempt.number,
@@ -110,13 +115,13 @@ const list = operation({
   params: nothing,
   query: z.strictObject({
     ...pageFields,
-    state: deliveryState.optional(),
-    destination: id.optional(),
-    subscription: id.optional(),
-    event: id.optional(),
+    state: deliveryState.optional().describe('how far it is'),
+    destination: id.optional().describe('id of a destination'),
+    subscription: id.optional().describe('id of a subscription'),
+    event: id.optional().describe('id of an event'),
     tenant: tenant.optional(),
-    from: instantIn.optional(),
-    to: instantIn.optional(),
+    from: instantIn.optional().describe('made at or after this RFC 3339 time'),
+    to: instantIn.optional().describe('made before this RFC 3339 time'),
   }),
   body: nothing,
   output: listOf(deliveryOut),
@@ -184,7 +189,7 @@ const cancel = operation({
   summary: 'Cancel a pending delivery',
   params: idParams,
   query: nothing,
-  body: z.strictObject({ reason: z.string().max(200).optional() }),
+  body: z.strictObject({ reason: z.string().max(200).optional().describe('kept with the delivery') }),
   output: deliveryWithAttemptsOut,
   status: 200,
   run: async (context, { params, body }) => {
@@ -202,4 +207,5 @@ const cancel = operation({
   },
 });
 
+/** Operations on deliveries: list, get, retry, cancel. */
 export const deliveryOperations = [list, get, retry, cancel];

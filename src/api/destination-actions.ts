@@ -14,11 +14,13 @@ function stateOperation(verb: string, state: Destination['state'], summary: stri
     summary,
     params: idParams,
     query: nothing,
-    body: z.strictObject({ reason: z.string().max(200).optional() }),
+    body: z.strictObject({ reason: z.string().max(200).optional().describe('shown with the destination') }),
     output: destinationOut,
     status: 200,
     run: async (context, { params, body }) => {
       const reason = state === 'enabled' ? null : (body.reason ?? `${state}_by_operator`);
+      // Whoever enables it has mended it: no old failures count against it.
+      if (verb === 'enable') context.gateway.health.forget(params.id);
       const after = await context.gateway.settings.setDestinationState(
         params.id,
         state,
@@ -73,6 +75,7 @@ const test = operation({
   },
 });
 
+/** Operations that change the state of a destination, and the one that tries it out. */
 export const destinationActionOperations = [
   stateOperation('enable', 'enabled', 'Enable a destination, or let a paused one go on'),
   stateOperation(

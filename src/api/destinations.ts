@@ -57,20 +57,26 @@ const signingIn = z.strictObject({
 
 const changeable = {
   name,
-  url: z.string().min(1).max(2_048),
-  headers: headersIn,
-  timeout: durationField('100ms', '5m'),
-  max_in_flight: z.int().min(1).max(1_000),
+  url: z.string().min(1).max(2_048).describe('where events are sent to'),
+  headers: headersIn.describe('sent with every attempt'),
+  timeout: durationField('100ms', '5m').describe('how long an attempt may take, from 100ms to 5m'),
+  max_in_flight: z.int().min(1).max(1_000).describe('attempts at the same time'),
   rate_limit: rateLimitIn.nullable(),
-  auth: authIn.nullable(),
+  auth: authIn.nullable().describe('credentials that are sent along'),
 };
 
 const createBody = z
-  .strictObject({ ...changeable, kind: z.literal('webhook'), signing: signingIn, tenant })
+  .strictObject({
+    ...changeable,
+    kind: z.literal('webhook').describe('how events are sent'),
+    signing: signingIn.describe('how attempts are signed'),
+    tenant,
+  })
   .partial()
   .required({ name: true, url: true });
 const changeBody = z.strictObject(changeable).partial();
 
+/** A destination as JSON. Secrets never come back: only when each was made and until when it counts. */
 export const destinationOut = z.object({
   id,
   name: z.string(),
@@ -102,6 +108,7 @@ const DEFAULT_GRACE_MS = 24 * 3_600_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_MAX_IN_FLIGHT = 64;
 
+/** A destination as `destinationOut` describes it. */
 export function destinationView(destination: Destination): z.input<typeof destinationOut> {
   return {
     id: destination.id,
@@ -319,7 +326,7 @@ const rotateSecret = operation({
   params: idParams,
   query: nothing,
   body: z.strictObject({
-    secret: z.string().trim().max(256).optional(),
+    secret: z.string().trim().max(256).optional().describe('absent = one is made and shown once'),
     grace: durationField('0s', '30d').optional().describe('how long both sign, default 24h'),
   }),
   output: destinationWithSecretOut,
@@ -341,4 +348,5 @@ const rotateSecret = operation({
   },
 });
 
+/** Operations on destinations: create, list, get, update, delete, rotate the secret. */
 export const destinationOperations = [create, list, get, update, remove, rotateSecret];

@@ -24,22 +24,27 @@ import { tenantFilter, visible } from './tenancy.ts';
 
 /** Filters of every question about events. */
 export const eventFilterFields = {
-  type: z.string().refine(isTypePattern, 'must be an event type or a pattern').optional(),
+  type: z
+    .string()
+    .refine(isTypePattern, 'must be an event type or a pattern')
+    .optional()
+    .describe('an event type, or a pattern such as invoice.*'),
   source: z
     .string()
     .max(128)
     .optional()
     .describe('id or name of a source, or the source of published events'),
   tenant: tenant.optional(),
-  from: instantIn.optional(),
-  to: instantIn.optional(),
-  key: z.string().max(512).optional(),
-  correlation_id: z.string().max(128).optional(),
+  from: instantIn.optional().describe('received at or after this RFC 3339 time'),
+  to: instantIn.optional().describe('received before this RFC 3339 time'),
+  key: z.string().max(512).optional().describe('key of the events'),
+  correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
   q: z.string().min(1).max(200).optional().describe('text in the body, the type, the key or the subject'),
 };
 
 const eventFilterQuery = z.strictObject(eventFilterFields);
 
+/** What a query asks for, narrowed to the caller's tenant. */
 export function eventFilter(context: OperationContext, query: z.output<typeof eventFilterQuery>) {
   return {
     ...tenantFilter(context.caller.principal, query.tenant),
@@ -70,6 +75,7 @@ const eventFields = {
   body_bytes: z.int(),
 };
 
+/** An event as JSON without headers and body, for lists. */
 export const eventSummaryOut = z.object(eventFields);
 
 const verificationOut = z.object({
@@ -93,6 +99,7 @@ const eventOut = z.object({
   invalid: z.string().nullable().describe('why it fails its schema, for sources that mark such events'),
 });
 
+/** An event as `eventSummaryOut` describes it. */
 export function eventSummary(event: LoggedEvent): z.input<typeof eventSummaryOut> {
   return {
     id: event.id,
@@ -249,4 +256,5 @@ const trace = operation({
   },
 });
 
+/** Operations that read events: list, get, deliveries, trace. */
 export const eventOperations = [list, get, deliveries, trace];

@@ -5,12 +5,17 @@ import type { Page } from '../ports/queries.ts';
 
 /** Nothing: for operations without path, query or body. */
 export const nothing = z.strictObject({});
+/** The output of operations that answer 204. */
 export const noContent = z.undefined();
 
+/** An id of any kind. Its shape is not checked: an unknown one is `not_found`, never a 422. */
 export const id = z.string().min(1).max(64);
+/** Path parameters of operations on one thing. */
 export const idParams = z.strictObject({ id });
 
+/** A time in answers: RFC 3339 in UTC with milliseconds. */
 export const instant = z.iso.datetime({ offset: true }).describe('RFC 3339 time');
+/** A time in requests, with any offset, as milliseconds since the epoch. */
 export const instantIn = instant.transform((text) => Date.parse(text));
 
 /** A duration such as `15s` or `7d`, between the two given. */
@@ -43,16 +48,20 @@ export const sizeIn = z
   })
   .describe('size in bytes, or text such as 64KiB');
 
+/** A name that people give: 1 to 100 characters, none of them a control character. */
 export const name = z
   .string()
   .trim()
   .min(1)
   .max(100)
-  .regex(/^[^\p{Cc}]+$/u, 'must not contain control characters');
+  .regex(/^[^\p{Cc}]+$/u, 'must not contain control characters')
+  .describe('what people call it');
 
+/** A tenant. */
 export const tenant = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')
+  .describe('whose it is; only for keys that are not bound to a tenant');
 
 /** Text that travels in a header. */
 export const headerText = z
@@ -60,12 +69,16 @@ export const headerText = z
   .max(4_096)
   .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
 
+/** A JSON object whose fields are checked elsewhere. */
 export const record = z.record(z.string(), z.unknown());
 
+/** At most `limit` in each `period`. */
 export const rateLimitIn = z
   .strictObject({ limit: z.number().positive().max(1_000_000), period: durationField('100ms', '24h') })
-  .transform(({ limit, period }) => ({ limit, periodMs: period }));
+  .transform(({ limit, period }) => ({ limit, periodMs: period }))
+  .describe('at most `limit` in each `period`');
 
+/** A rate limit in answers; `null` = none. */
 export const rateLimitOut = z.object({ limit: z.number(), period: z.string() }).nullable();
 
 /** Query parameters of every list. Numbers come as text in a URL. */
@@ -74,6 +87,7 @@ export const pageFields = {
   cursor: z.string().max(64).optional().describe('`next_cursor` of the page before'),
 };
 
+/** A page of a list; `next_cursor` is `null` on the last one. */
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
 }
@@ -83,6 +97,7 @@ export function encodeCursor(place: number | string | null): string | null {
   return place === null ? null : btoa(`1:${place}`).replaceAll('=', '');
 }
 
+/** The place that a cursor stands for; throws a `Problem` (`validation_failed`) for one that is not ours. */
 export function decodeCursor(cursor: string | undefined): string | null {
   if (cursor === undefined) return null;
   try {
@@ -104,6 +119,7 @@ export function logPage(query: { limit: number; cursor?: string | undefined }) {
   return { limit: query.limit, before };
 }
 
+/** A page of the log as `listOf` describes it. */
 export function listView<Item, View>(page: Page<Item>, view: (item: Item) => View) {
   return { data: page.items.map((item) => view(item)), next_cursor: encodeCursor(page.next) };
 }
@@ -120,6 +136,7 @@ export function settingsPage<Item extends { readonly id: string }>(
   return { items: shown, next: older.length > shown.length && last !== undefined ? last.id : null };
 }
 
+/** A page of settings as `listOf` describes it, newest first. */
 export function settingsList<Item extends { readonly id: string }, View>(
   items: readonly Item[],
   query: { limit: number; cursor?: string | undefined },
@@ -129,14 +146,17 @@ export function settingsList<Item extends { readonly id: string }, View>(
   return { data: page.items.map((item) => view(item)), next_cursor: encodeCursor(page.next) };
 }
 
+/** Milliseconds since the epoch as RFC 3339 in UTC. */
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** As `isoTime`, for what may not have happened. */
 export function isoTimeOrNull(ms: number | null): string | null {
   return ms === null ? null : isoTime(ms);
 }
 
+/** A rate limit as `rateLimitOut` describes it. */
 export function rateLimitView(rate: { limit: number; periodMs: number } | null) {
   return rate === null ? null : { limit: rate.limit, period: formatDuration(rate.periodMs) };
 }
@@ -150,6 +170,7 @@ export function headerPairs(headers: readonly string[]): [string, string][] {
   return pairs;
 }
 
+/** Headers as name, value pairs, in the order in which they came. */
 export const headerPairsOut = z.array(z.tuple([z.string(), z.string()]));
 
 /** A body as text where it is text, else base64, so that JSON can carry it. */

@@ -35,6 +35,7 @@ export async function invoke(
   return operation.run(context, checked);
 }
 
+/** Throws a `Problem` (`scope_missing`) when the caller may not use the operation. */
 export function requireScope(operation: Operation, context: OperationContext): void {
   const { principal } = context.caller;
   if (mayDo(principal, operation.scope)) return;

@@ -22,6 +22,7 @@ export interface OperationLimits {
   readonly dedupeWindowMs: number;
 }
 
+/** An operation's input after its schemas have checked it. */
 export interface OperationInput<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;

@@ -13,16 +13,19 @@ const ENCODER = new TextEncoder();
 const BATCH_LIMIT = 1_000;
 
 const eventBody = z.strictObject({
-  type: z.string().refine(isEventType, 'must be segments of letters, digits, "_" and "-" joined by "."'),
-  data: z.unknown(),
+  type: z
+    .string()
+    .refine(isEventType, 'must be segments of letters, digits, "_" and "-" joined by "."')
+    .describe('what happened, e.g. invoice.paid'),
+  data: z.unknown().describe('the payload, any JSON'),
   id: z.string().min(1).max(512).optional().describe('your own id: publishing it again is a duplicate'),
-  source: z.string().min(1).max(128).optional(),
-  subject: z.string().max(512).optional(),
-  key: z.string().max(512).optional(),
-  time: instantIn.optional(),
+  source: z.string().min(1).max(128).optional().describe('who says so, default "api"'),
+  subject: z.string().max(512).optional().describe('what it is about'),
+  key: z.string().max(512).optional().describe('what events have in common that belong together'),
+  time: instantIn.optional().describe('RFC 3339 time at which it happened, default now'),
   tenant: tenant.optional(),
-  causation_id: z.string().max(128).optional(),
-  correlation_id: z.string().max(128).optional(),
+  causation_id: z.string().max(128).optional().describe('id of the event that led to this one'),
+  correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
 });
 
 const acceptedOut = z.object({ id, duplicate: z.boolean(), deliveries: z.int() });
@@ -95,7 +98,9 @@ const publishBatch = operation({
   summary: 'Publish up to 1,000 events, all or none of them',
   params: nothing,
   query: nothing,
-  body: z.strictObject({ events: z.array(eventBody).min(1).max(BATCH_LIMIT) }),
+  body: z.strictObject({
+    events: z.array(eventBody).min(1).max(BATCH_LIMIT).describe('each as for publish'),
+  }),
   output: batchOut,
   status: 202,
   run: async (context, { body }) => {
@@ -109,7 +114,8 @@ const publishBatch = operation({
 });
 
 function publishCloudEvents(context: OperationContext, body: Uint8Array) {
-  const contentType = (headerValue(context.headers, 'content-type') ?? '').toLowerCase();
+  const given = headerValue(context.headers, 'content-type') ?? '';
+  const contentType = given.toLowerCase();
   const of = tenantFor(context.caller.principal, undefined);
   if (contentType.startsWith('application/cloudevents-batch+json')) {
     const events = batchMode(json(body), BATCH_LIMIT).map((event) => ({ ...event, tenant: of }));
@@ -122,7 +128,7 @@ function publishCloudEvents(context: OperationContext, body: Uint8Array) {
   }
   const fingerprint = () => context.gateway.services.secrets.digest(Buffer.from(body).toString('latin1'));
   const one = contentType.startsWith('application/cloudevents+json')
-    ? structuredMode(json(body), body)
+    ? structuredMode(json(body), body, given)
     : headerValue(context.headers, 'ce-specversion') === undefined
       ? undefined
       : binaryMode(context.headers, body);
@@ -144,4 +150,5 @@ function answer(accepted: { eventId: string; duplicate: boolean; deliveries: num
   return { id: accepted.eventId, duplicate: accepted.duplicate, deliveries: accepted.deliveries };
 }
 
+/** Operations that publish: one event, or a batch of them. */
 export const publishOperations = [publish, publishBatch];

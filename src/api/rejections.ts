@@ -66,11 +66,11 @@ const list = operation({
   params: nothing,
   query: z.strictObject({
     ...pageFields,
-    source: id.optional(),
-    code: z.string().max(64).optional(),
+    source: id.optional().describe('id of a source'),
+    code: z.string().max(64).optional().describe('an error code, e.g. signature_mismatch'),
     tenant: tenant.optional(),
-    from: instantIn.optional(),
-    to: instantIn.optional(),
+    from: instantIn.optional().describe('refused at or after this RFC 3339 time'),
+    to: instantIn.optional().describe('refused before this RFC 3339 time'),
   }),
   body: nothing,
   output: listOf(rejectionSummaryOut),
@@ -112,4 +112,5 @@ const get = operation({
   },
 });
 
+/** Operations that read what was refused at sources. */
 export const rejectionOperations = [list, get];

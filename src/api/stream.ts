@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor } from './fields.ts';
 import { fieldErrors } from './invoke.ts';
 import type { OperationContext } from './operation.ts';
 
+/** One message of the stream. */
 export interface StreamMessage {
   /** For `Last-Event-ID`: where to go on. */
   readonly id: string;

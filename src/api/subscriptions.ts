@@ -38,11 +38,18 @@ const typePattern = z.string().refine(isTypePattern, {
 const retryIn = z
   .strictObject({
     max_attempts: z.int().min(1).max(MAX_ATTEMPTS).optional().describe('counts the first'),
-    schedule: z.array(durationField('0ms', '7d')).min(1).max(MAX_ATTEMPTS).optional(),
-    base: durationField('1ms', '24h').optional(),
-    factor: z.number().min(1).max(10).optional(),
-    max_delay: durationField('1ms', '7d').optional(),
-    jitter: z.number().min(0).max(1).optional(),
+    schedule: z
+      .array(durationField('0ms', '7d'))
+      .min(1)
+      .max(MAX_ATTEMPTS)
+      .optional()
+      .describe('waits between attempts, each a duration'),
+    base: durationField('1ms', '24h')
+      .optional()
+      .describe('duration of the first wait, instead of a schedule'),
+    factor: z.number().min(1).max(10).optional().describe('each wait is this many times the one before'),
+    max_delay: durationField('1ms', '7d').optional().describe('longest wait, a duration'),
+    jitter: z.number().min(0).max(1).optional().describe('part of a wait that chance may take off, 0 to 1'),
   })
   .refine((retry) => retry.schedule === undefined || (retry.base ?? retry.factor) === undefined, {
     message: 'give either "schedule" or "base" and "factor", not both',
@@ -53,17 +60,21 @@ const expression = z.string().min(1).max(4_096).nullable();
 
 const changeable = {
   name,
-  destination_id: id,
+  destination_id: id.describe('where the events go'),
   sources: z.array(z.string().min(1)).max(100).describe('ids or names; empty = all'),
   types: z.array(typePattern).max(100).describe('patterns such as invoice.*; empty = all'),
   filter: expression.describe('CEL over event, headers, data'),
   session_key: expression.describe('CEL to a string'),
   transform: expression.describe('CEL to a map that is sent instead of the body'),
-  ordering: z.enum(['none', 'key']),
-  retry: retryIn,
-  on_client_error: z.enum(['retry', 'dead']),
-  enabled: z.boolean(),
-  expires_at: instantIn.nullable(),
+  ordering: z.enum(['none', 'key']).describe('key: one at a time per session key, else per event key'),
+  delay: durationField('0s', '30d').describe('how long the first attempt waits'),
+  delivery_expiry: durationField('1s', '90d').nullable().describe('age at which a delivery is given up'),
+  retry: retryIn.describe('when and how often a failed attempt is repeated'),
+  on_client_error: z
+    .enum(['retry', 'dead'])
+    .describe('what a 4xx answer means; receivers give them while they deploy'),
+  enabled: z.boolean().describe('a disabled subscription takes no events'),
+  expires_at: instantIn.nullable().describe('RFC 3339 time after which it takes no events'),
 };
 
 const createBody = z
@@ -72,6 +83,7 @@ const createBody = z
   .required({ name: true, destination_id: true });
 const changeBody = z.strictObject(changeable).partial();
 
+/** A subscription as JSON, with every default filled in. */
 export const subscriptionOut = z.object({
   id,
   name: z.string(),
@@ -83,6 +95,8 @@ export const subscriptionOut = z.object({
   session_key: z.string().nullable(),
   transform: z.string().nullable(),
   ordering: z.enum(['none', 'key']),
+  delay: z.string(),
+  delivery_expiry: z.string().nullable(),
   retry: z.object({
     max_attempts: z.int(),
     schedule: z.array(z.string()),
@@ -131,6 +145,9 @@ function subscriptionView(subscription: Subscription): z.input<typeof subscripti
     session_key: subscription.sessionKey,
     transform: subscription.transform,
     ordering: subscription.ordering,
+    delay: formatDuration(subscription.delayMs),
+    delivery_expiry:
+      subscription.deliveryExpiryMs === null ? null : formatDuration(subscription.deliveryExpiryMs),
     retry: {
       max_attempts: retry.maxAttempts,
       schedule: retry.scheduleMs.map((ms) => formatDuration(ms)),
@@ -161,6 +178,8 @@ function changed(
     sessionKey: keep(change.session_key, subscription.sessionKey),
     transform: keep(change.transform, subscription.transform),
     ordering: keep(change.ordering, subscription.ordering),
+    delayMs: keep(change.delay, subscription.delayMs),
+    deliveryExpiryMs: keep(change.delivery_expiry, subscription.deliveryExpiryMs),
     retry: keep(change.retry, subscription.retry),
     onClientError: keep(change.on_client_error, subscription.onClientError),
     enabled: keep(change.enabled, subscription.enabled),
@@ -232,6 +251,8 @@ const create = operation({
       sessionKey: null,
       transform: null,
       ordering: 'none',
+      delayMs: 0,
+      deliveryExpiryMs: null,
       retry: DEFAULT_RETRY_POLICY,
       onClientError: 'retry',
       enabled: true,
@@ -313,4 +334,5 @@ const remove = operation({
   },
 });
 
+/** Operations on subscriptions: create, list, get, update, delete. */
 export const subscriptionOperations = [create, list, get, update, remove];

@@ -3,7 +3,9 @@ import { judge, type Judgement, type SendResult } from '../domain/outcome.ts';
 import { DEFAULT_RETRY_POLICY, retryDelayMs } from '../domain/retry-schedule.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
 import type { LeasedDelivery, Settlement } from '../ports/event-log.ts';
+import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
+import { OPERATOR_SOURCE, type OperatorEvents } from './operator-events.ts';
 import type { OutboundRequests } from './outbound-request.ts';
 import type { Services } from './services.ts';
 
@@ -19,19 +21,21 @@ export class Attempts {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #requests: OutboundRequests;
-  readonly #onGone: (destination: Destination) => void;
+  readonly #health: DestinationHealth;
+  readonly #events: OperatorEvents;
 
-  /** `onGone` hears of destinations that answered 410. */
   constructor(
     services: Services,
     directory: Directory,
     requests: OutboundRequests,
-    onGone: (destination: Destination) => void,
+    health: DestinationHealth,
+    events: OperatorEvents,
   ) {
     this.#services = services;
     this.#directory = directory;
     this.#requests = requests;
-    this.#onGone = onGone;
+    this.#health = health;
+    this.#events = events;
   }
 
   /** One attempt of a leased delivery. Never rejects: what goes wrong is an outcome. */
@@ -42,7 +46,7 @@ export class Attempts {
         ? undefined
         : this.#directory.get('subscription', delivery.subscriptionId);
     const ended = this.#endWithoutAttempt(delivery, destination, subscription);
-    if (ended !== null) return () => this.#settle(delivery, null, ended);
+    if (ended !== null) return () => this.#settle(delivery, subscription, null, ended);
     if (destination === undefined) throw new Error('unreachable: a missing destination ends the delivery');
     const startedAt = this.#services.clock.now();
     const request = this.#requests.build(delivery, destination, subscription, startedAt);
@@ -51,14 +55,14 @@ export class Attempts {
     }
     const result = await this.#services.sender.send(request);
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());
-    if (judgement.gone) this.#onGone(destination);
+    this.#health.record(destination, judgement, result.status);
     return this.#finish(delivery, subscription, startedAt, result, judgement);
   }
 
   /** Returns a delivery that was leased but not attempted; it is due at once and its attempt is uncounted. */
   giveBack(delivery: LeasedDelivery): Promise<number | null> {
     const dueAt = this.#services.clock.now();
-    return this.#settle(delivery, null, { state: 'pending', dueAt, reason: null });
+    return this.#settle(delivery, undefined, null, { state: 'pending', dueAt, reason: null });
   }
 
   #endWithoutAttempt(
@@ -70,6 +74,10 @@ export class Attempts {
     if (destination.state === 'disabled') return { state: 'dead', reason: 'destination_disabled' };
     if (delivery.subscriptionId !== null && subscription === undefined) {
       return { state: 'cancelled', reason: 'subscription_deleted' };
+    }
+    const expiryMs = subscription?.deliveryExpiryMs ?? null;
+    if (expiryMs !== null && this.#services.clock.now() - delivery.createdAt >= expiryMs) {
+      return { state: 'dead', reason: 'expired' };
     }
     // Only lost workers get here: their attempts count although nobody saw an outcome.
     const { maxAttempts } = subscription?.retry ?? DEFAULT_RETRY_POLICY;
@@ -111,7 +119,7 @@ export class Attempts {
       state: next.state,
       next_attempt_at: attempt.nextAttemptAt,
     });
-    return () => this.#settle(delivery, attempt, next);
+    return () => this.#settle(delivery, subscription, attempt, next);
   }
 
   #next(delivery: LeasedDelivery, subscription: Subscription | undefined, judgement: Judgement): Next {
@@ -129,7 +137,12 @@ export class Attempts {
   }
 
   /** Records the outcome, again and again while the lease lasts: a full disk must not repeat a delivery. */
-  async #settle(delivery: LeasedDelivery, attempt: Attempt | null, next: Next): Promise<number | null> {
+  async #settle(
+    delivery: LeasedDelivery,
+    subscription: Subscription | undefined,
+    attempt: Attempt | null,
+    next: Next,
+  ): Promise<number | null> {
     const { clock, store, log, metrics } = this.#services;
     for (;;) {
       try {
@@ -144,10 +157,12 @@ export class Attempts {
         if (settled === 'lease_lost') log.warn('lease.lost', { delivery_id: delivery.id });
         else if (next.state !== 'pending') {
           metrics.deliveryFinished(next.state);
-          if (next.state === 'dead')
-            log.warn('delivery.died', { delivery_id: delivery.id, reason: next.reason });
+          if (next.state === 'dead') this.#died(delivery, next.reason);
         }
-        return settled === 'settled' && next.state === 'pending' ? next.dueAt : null;
+        if (settled === 'lease_lost') return null;
+        if (next.state === 'pending') return next.dueAt;
+        // The next one of its order key is due now.
+        return subscription?.ordering === 'key' ? clock.now() : null;
       } catch (error) {
         log.error('settlement.failed', { delivery_id: delivery.id }, error);
         if (clock.now() + SETTLE_RETRY_MS >= delivery.leaseUntil) return null;
@@ -156,6 +171,22 @@ export class Attempts {
         });
       }
     }
+  }
+
+  /** Operator events are not told about deliveries of operator events: a dead one would tell of itself for ever. */
+  #died(delivery: LeasedDelivery, reason: string): void {
+    if (delivery.event.source === OPERATOR_SOURCE) {
+      this.#services.log.warn('delivery.died', { delivery_id: delivery.id, reason });
+      return;
+    }
+    this.#events.tell('delivery.died', delivery.tenant, delivery.destinationId, {
+      delivery_id: delivery.id,
+      event_id: delivery.event.id,
+      event_type: delivery.event.type,
+      destination_id: delivery.destinationId,
+      subscription_id: delivery.subscriptionId,
+      reason,
+    });
   }
 }
 

@@ -29,6 +29,7 @@ export interface ActiveSubscription {
   readonly subscription: Subscription;
   readonly filter: CompiledExpression | null;
   readonly transform: CompiledExpression | null;
+  readonly sessionKey: CompiledExpression | null;
 }
 
 /** Candidate lists kept; types come from senders, so the number of them is not ours to choose. */
@@ -143,6 +144,7 @@ export class Directory {
       subscription,
       filter: this.compile(subscription.filter),
       transform: this.compile(subscription.transform),
+      sessionKey: this.compile(subscription.sessionKey),
     };
     this.#activeSubscriptions.set(subscription.id, active);
     return active;

@@ -1,6 +1,7 @@
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery, NewDelivery } from '../ports/event-log.ts';
 import type { Attempts } from './attempt.ts';
+import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import { Lane } from './lane.ts';
 import type { Services } from './services.ts';
@@ -30,6 +31,7 @@ export class Dispatcher {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #attempts: Attempts;
+  readonly #health: DestinationHealth;
   readonly #limits: DispatchLimits;
   readonly #token: string;
   readonly #lanes = new Map<string, Lane>();
@@ -45,10 +47,17 @@ export class Dispatcher {
   #cancelSweep: (() => void) | null = null;
   #idle: (() => void) | null = null;
 
-  constructor(services: Services, directory: Directory, attempts: Attempts, limits: DispatchLimits) {
+  constructor(
+    services: Services,
+    directory: Directory,
+    attempts: Attempts,
+    health: DestinationHealth,
+    limits: DispatchLimits,
+  ) {
     this.#services = services;
     this.#directory = directory;
     this.#attempts = attempts;
+    this.#health = health;
     this.#limits = limits;
     this.#token = services.ids.make('run');
   }
@@ -65,9 +74,9 @@ export class Dispatcher {
     this.#cancelTimer?.();
     this.#cancelSweep?.();
     for (const lane of this.#lanes.values()) for (const delivery of lane.clear()) this.#giveBack(delivery);
-    if (this.#inFlight + this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
+      this.#tellIfIdle();
     });
   }
 
@@ -93,8 +102,7 @@ export class Dispatcher {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
       lane.unreserve();
-      lane.queue(leased());
-      this.#pump(lane);
+      this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
     }
@@ -108,7 +116,7 @@ export class Dispatcher {
     this.#arm(dueAt);
   }
 
-  /** Gives back what is ready but has not begun: the destination is paused. */
+  /** Gives back what is ready but has not begun: the destination is paused, or its breaker has opened. */
   hold(destinationId: string): void {
     for (const delivery of this.#lane(destinationId).clear()) this.#giveBack(delivery);
   }
@@ -121,7 +129,7 @@ export class Dispatcher {
   #lane(destinationId: string): Lane {
     let lane = this.#lanes.get(destinationId);
     if (lane === undefined) {
-      lane = new Lane(destinationId);
+      lane = new Lane(destinationId, () => this.#health.breaker(destinationId));
       this.#lanes.set(destinationId, lane);
     }
     return lane;
@@ -163,6 +171,7 @@ export class Dispatcher {
       this.#claiming = false;
     }
     this.#armForNext();
+    this.#tellIfIdle();
   }
 
   #lanesToClaim(now: number) {
@@ -194,19 +203,28 @@ export class Dispatcher {
 
   #queue(delivery: LeasedDelivery): void {
     this.#bytes += delivery.event.body.byteLength;
-    const lane = this.#lane(delivery.destinationId);
+    this.#begin(this.#lane(delivery.destinationId), delivery);
+  }
+
+  /** What comes leased after the stop goes back: left leased, it would count as a lost attempt. */
+  #begin(lane: Lane, delivery: LeasedDelivery): void {
+    if (!this.#running) {
+      this.#giveBack(delivery);
+      return;
+    }
     lane.queue(delivery);
     this.#pump(lane);
   }
 
   #pump(lane: Lane): void {
     const destination = this.#directory.destination(lane.destinationId);
-    while (this.#running && lane.canBegin(destination)) {
+    const now = this.#services.clock.now();
+    while (this.#running && lane.canBegin(destination, now)) {
       if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
         this.#starved.add(lane);
         return;
       }
-      const delivery = lane.begin();
+      const delivery = lane.begin(now);
       if (delivery === undefined) return;
       void this.#run(lane, destination, delivery);
     }
@@ -256,20 +274,32 @@ export class Dispatcher {
       this.#unsettled -= 1;
       this.#feedStarved();
       if (dueAt !== null) this.wake(lane.destinationId, dueAt);
-      if (!this.#running && this.#inFlight + this.#unsettled === 0) this.#idle?.();
+      this.#tellIfIdle();
       return undefined;
     });
+  }
+
+  #tellIfIdle(): void {
+    if (this.#running || this.#claiming || this.#inFlight + this.#unsettled > 0) return;
+    this.#idle?.();
+  }
+
+  /** Step by step until none is left: a process that dies may leave thousands of leases behind. */
+  async #takeBackLost(): Promise<void> {
+    const { clock, log, store } = this.#services;
+    for (;;) {
+      const ask = { nowMs: clock.now(), token: this.#token, lanes: [], maxBytes: 1 };
+      const { abandoned } = await store.log.claimDue(ask);
+      if (abandoned === 0) return;
+      log.warn('lease.lost', { deliveries: abandoned });
+    }
   }
 
   /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
   async #sweep(): Promise<void> {
     try {
       const { log } = this.#services.store;
-      const now = this.#services.clock.now();
-      const taken = await log.claimDue({ nowMs: now, token: this.#token, lanes: [], maxBytes: 1 });
-      if (taken.abandoned > 0) {
-        this.#services.log.warn('lease.lost', { deliveries: taken.abandoned });
-      }
+      await this.#takeBackLost();
       for (const { destinationId, nextDueAt } of await log.pendingLanes()) {
         this.#lane(destinationId).wake(nextDueAt);
       }

@@ -3,10 +3,12 @@ import type { Destination } from '../domain/settings.ts';
 import type { RejectionBounds } from '../ports/store.ts';
 import { Acceptance } from './acceptance.ts';
 import { Attempts } from './attempt.ts';
+import { DestinationHealth } from './destination-health.ts';
 import { Directory } from './directory.ts';
 import { type DispatchLimits, Dispatcher } from './dispatch.ts';
 import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
+import { OPERATOR_SOURCE, OperatorEvents } from './operator-events.ts';
 import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
@@ -42,18 +44,26 @@ export class Gateway {
   readonly explain: Explain;
   readonly rejections: Rejections;
   readonly retention: Retention;
+  readonly operatorEvents: OperatorEvents;
+  readonly health: DestinationHealth;
   readonly #requests: OutboundRequests;
 
   constructor(services: Services, options: GatewayOptions) {
     this.services = services;
     this.directory = new Directory(services);
     this.#requests = new OutboundRequests(services, this.directory, options.version);
-    const attempts = new Attempts(services, this.directory, this.#requests, (destination) =>
-      this.#gone(destination),
-    );
-    this.dispatcher = new Dispatcher(services, this.directory, attempts, options.dispatch);
+    this.operatorEvents = new OperatorEvents(services, this.directory);
+    this.health = new DestinationHealth(services, this.operatorEvents, {
+      disable: (destination, reason) => this.#disable(destination, reason),
+      hold: (destinationId) => this.dispatcher.hold(destinationId),
+    });
+    const attempts = new Attempts(services, this.directory, this.#requests, this.health, this.operatorEvents);
+    this.dispatcher = new Dispatcher(services, this.directory, attempts, this.health, options.dispatch);
     const owed = new OwedDeliveries(services, this.directory, this.dispatcher);
     this.acceptance = new Acceptance(services, owed, this.dispatcher);
+    this.operatorEvents.publishThrough((event) =>
+      this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
+    );
     this.rejections = new Rejections(services, options.rejections);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
     this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
@@ -66,6 +76,7 @@ export class Gateway {
   /** Loads the settings, then takes up what was pending when the last process ended. */
   async start(): Promise<void> {
     this.directory.load(await this.services.store.settings.load());
+    await this.health.load();
     await this.dispatcher.start();
     await this.replays.resume();
     this.retention.start();
@@ -88,10 +99,19 @@ export class Gateway {
     return { webhookId: request.webhookId, result: await this.services.sender.send(request) };
   }
 
-  /** 410: the receiver says that the URL is gone for good (Standard Webhooks 1.0.0). */
-  #gone(destination: Destination): void {
+  /** 410 (Standard Webhooks 1.0.0), or five days of nothing but failures: it is gone for good. */
+  #disable(destination: Destination, reason: string): void {
+    // Attempts that were under way together all find out; one of them is enough.
+    if (this.directory.destination(destination.id)?.state !== 'enabled') return;
     this.settings
-      .setDestinationState(destination.id, 'disabled', 'destination_gone', GATEWAY_ITSELF)
+      .setDestinationState(destination.id, 'disabled', reason, GATEWAY_ITSELF)
+      .then(() =>
+        this.operatorEvents.tell('destination.disabled', destination.tenant, destination.id, {
+          destination_id: destination.id,
+          name: destination.name,
+          reason,
+        }),
+      )
       .catch((error: unknown) => this.services.log.error('destination.disable_failed', {}, error));
   }
 }

@@ -1,3 +1,4 @@
+import type { Breaker } from '../domain/breaker.ts';
 import { TokenBucket } from '../domain/rate-limit.ts';
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
@@ -11,6 +12,7 @@ const READY_FACTOR = 4;
  */
 export class Lane {
   readonly destinationId: string;
+  readonly #breaker: () => Breaker;
   #ready: LeasedDelivery[] = [];
   #reserved = 0;
   #inFlight = 0;
@@ -21,13 +23,15 @@ export class Lane {
   #bucket: TokenBucket | null = null;
   #bucketOf: Destination['rateLimit'] = null;
 
-  constructor(destinationId: string) {
+  /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
+  constructor(destinationId: string, breaker: () => Breaker) {
     this.destinationId = destinationId;
+    this.#breaker = breaker;
   }
 
   /** Takes a place for a delivery that is being written; false when it should be written as pending. */
   reserve(destination: Destination, now: number): boolean {
-    if (destination.state !== 'enabled') return false;
+    if (destination.state !== 'enabled' || this.#breaker().state(now) !== 'closed') return false;
     // What is due goes first: fresh deliveries must not starve a backlog.
     if (this.#nextDueAt !== null && this.#nextDueAt <= now) return false;
     if (this.#load() >= destination.maxInFlight * READY_FACTOR) return false;
@@ -44,11 +48,12 @@ export class Lane {
     this.#ready.push(delivery);
   }
 
-  canBegin(destination: Destination | undefined): boolean {
+  canBegin(destination: Destination | undefined, now: number): boolean {
     if (this.#ready.length === 0) return false;
     // Deliveries of a destination that is gone are ended by their attempt, without a request.
     if (destination === undefined) return true;
-    return destination.state !== 'paused' && this.#inFlight < destination.maxInFlight;
+    if (destination.state === 'paused' || this.#breaker().allowance(now) === 0) return false;
+    return this.#inFlight < destination.maxInFlight;
   }
 
   /** Nothing is known or held here; a rate limit's bucket must outlive the lull, though. */
@@ -56,14 +61,17 @@ export class Lane {
     return this.#load() === 0 && this.#nextDueAt === null && this.#bucket === null;
   }
 
-  begin(): LeasedDelivery | undefined {
+  begin(now: number): LeasedDelivery | undefined {
     const delivery = this.#ready.shift();
-    if (delivery !== undefined) this.#inFlight += 1;
+    if (delivery === undefined) return undefined;
+    this.#inFlight += 1;
+    this.#breaker().begin(now);
     return delivery;
   }
 
   ended(): void {
     this.#inFlight -= 1;
+    this.#breaker().abandon();
   }
 
   /** Takes out what is ready but has not begun. */
@@ -95,7 +103,7 @@ export class Lane {
     if (destination.state === 'paused') return 0;
     const room = roomOf(destination, this.#load());
     const tokens = this.#tokens(destination, now);
-    const limit = Math.min(room, tokens);
+    const limit = Math.min(room, tokens, this.#breaker().allowance(now));
     for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
       this.#bucket?.take(now);
     }
@@ -108,7 +116,11 @@ export class Lane {
     if (destination === undefined) return this.#nextDueAt;
     if (destination.state === 'paused' || roomOf(destination, this.#load()) === 0) return null;
     const waitMs = destination.rateLimit === null ? 0 : (this.#bucketFor(destination, now)?.waitMs(now) ?? 0);
-    return Math.max(this.#nextDueAt, now + waitMs);
+    const breaker = this.#breaker();
+    const openUntil = breaker.waitsUntil(now);
+    // With a probe on its way only its result can tell when to go on.
+    if (openUntil === null && breaker.allowance(now) === 0) return null;
+    return Math.max(this.#nextDueAt, now + waitMs, openUntil ?? 0);
   }
 
   #load(): number {

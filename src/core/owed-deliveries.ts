@@ -1,5 +1,6 @@
 import { matchSubscription } from '../domain/match.ts';
 import type { Event } from '../domain/event.ts';
+import type { Subscription } from '../domain/settings.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
 import type { ActiveSubscription, Directory } from './directory.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -23,23 +24,53 @@ export class OwedDeliveries {
     const input = new EventInput(event, parsed);
     const owed: NewDelivery[] = [];
     for (const active of this.#directory.candidates(event.tenant, event.sourceId, event.type)) {
-      if (wants(event, active, input)) owed.push(this.#owe(event, active));
+      if (wants(event, active, input)) owed.push(this.#owe(event, active, input));
     }
     return owed;
   }
 
-  #owe(event: Event, { subscription }: ActiveSubscription): NewDelivery {
-    const destination = this.#directory.destination(subscription.destinationId);
+  #owe(event: Event, active: ActiveSubscription, input: EventInput): NewDelivery {
+    const { subscription } = active;
+    const orderKey = orderKeyOf(event, active, input);
     return {
       id: this.#services.ids.make('dlv'),
       subscriptionId: subscription.id,
       destinationId: subscription.destinationId,
-      initial:
-        destination === undefined || destination.state === 'disabled'
-          ? { state: 'dead', reason: 'destination_disabled' }
-          : this.#dispatcher.reserve(destination, event.body.byteLength),
+      initial: this.#initial(event, subscription, orderKey !== null),
+      ...(orderKey === null ? {} : { orderKey }),
     };
   }
+
+  #initial(event: Event, subscription: Subscription, isOrdered: boolean): NewDelivery['initial'] {
+    const destination = this.#directory.destination(subscription.destinationId);
+    if (destination === undefined || destination.state === 'disabled') {
+      return { state: 'dead', reason: 'destination_disabled' };
+    }
+    // Only the store knows whether an earlier one of the key is unfinished, so an ordered delivery is
+    // found by a claim; a delayed one has time for that anyway.
+    if (isOrdered || subscription.delayMs > 0) {
+      return { state: 'pending', dueAt: this.#services.clock.now() + subscription.delayMs };
+    }
+    return this.#dispatcher.reserve(destination, event.body.byteLength);
+  }
+}
+
+/**
+ * The name under which a delivery keeps its turn: the subscription's session key, else the event's key,
+ * within the subscription. `null` = it goes as it can: nothing is ordered, or the event has no key.
+ */
+export function orderKeyOf(event: Event, active: ActiveSubscription, input: EventInput): string | null {
+  const { subscription, sessionKey } = active;
+  if (subscription.ordering === 'none') return null;
+  const key = sessionKey === null ? event.key : textOrNull(sessionKey.evaluate(input));
+  return key === null || key === '' ? null : `${subscription.id}/${key.slice(0, MAX_KEY_CHARS)}`;
+}
+
+const MAX_KEY_CHARS = 512;
+
+function textOrNull(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
+  if (!result.ok || result.value === null || result.value === undefined) return null;
+  return typeof result.value === 'string' ? result.value : JSON.stringify(result.value);
 }
 
 export function wants(event: Event, active: ActiveSubscription, input: EventInput): boolean {

@@ -1,12 +1,13 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { Problem } from '../domain/problem.ts';
+import type { LoggedEvent } from '../domain/event.ts';
 import type { Replay, ReplayFilter } from '../domain/records.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
 import type { ReplayCandidate } from '../ports/queries.ts';
 import type { ReplayDelivery } from '../ports/store.ts';
 import type { Directory } from './directory.ts';
 import { EventInput } from './expression-input.ts';
-import { wants } from './owed-deliveries.ts';
+import { orderKeyOf, wants } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 import type { Caller, LaneControl } from './settings-changes.ts';
 
@@ -37,6 +38,7 @@ export class Replays {
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #pauses = new Set<() => void>();
   #stopping = false;
 
   constructor(services: Services, directory: Directory, lanes: LaneControl) {
@@ -105,6 +107,7 @@ export class Replays {
   /** Resolves when no step is under way; the rest is done after the next start. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const end of this.#pauses) end();
     await Promise.all(this.#running.values());
   }
 
@@ -156,15 +159,21 @@ export class Replays {
     return { ...replay, cursor: toCursor, state, created: replay.created + deliveries.length };
   }
 
-  async #deliveries(replay: Replay, { delivery, event }: ReplayCandidate): Promise<ReplayDelivery[]> {
-    const owe = (subscriptionId: string | null, destinationId: string, replayOf: string | null) => ({
-      id: this.#services.ids.make('dlv'),
-      subscriptionId,
-      destinationId,
-      initial: this.#initial(destinationId),
-      eventId: event.id,
-      replayOf,
-    });
+  async #deliveries(replay: Replay, candidate: ReplayCandidate): Promise<ReplayDelivery[]> {
+    const { delivery, event } = candidate;
+    const input = new EventInput(await this.#withBody(candidate));
+    const owe = (subscriptionId: string | null, destinationId: string, replayOf: string | null) => {
+      const orderKey = this.#orderKey(event, subscriptionId, input);
+      return {
+        id: this.#services.ids.make('dlv'),
+        subscriptionId,
+        destinationId,
+        initial: this.#initial(destinationId),
+        eventId: event.id,
+        replayOf,
+        ...(orderKey === null ? {} : { orderKey }),
+      };
+    };
     if (delivery !== null) {
       const { subscriptionId, destinationId, id } = delivery;
       return replay.destinationId === null
@@ -175,11 +184,27 @@ export class Replays {
     if (replay.destinationId !== null) return [owe(null, replay.destinationId, earlier[0]?.id ?? null)];
     const before = (id: string): string | null =>
       earlier.find(({ subscriptionId }) => subscriptionId === id)?.id ?? null;
-    const input = new EventInput(event);
     return this.#directory
       .candidates(event.tenant, event.sourceId, event.type)
       .filter((active) => wants({ ...event, receivedAt: this.#services.clock.now() }, active, input))
       .map(({ subscription }) => owe(subscription.id, subscription.destinationId, before(subscription.id)));
+  }
+
+  /** The event with its body, where the order key of its delivery is made from it. */
+  async #withBody({ delivery, event }: ReplayCandidate): Promise<LoggedEvent> {
+    const subscription =
+      delivery === null || delivery.subscriptionId === null
+        ? undefined
+        : this.#directory.get('subscription', delivery.subscriptionId);
+    if (subscription === undefined || subscription.sessionKey === null) return event;
+    return (await this.#services.store.queries.event(event.id)) ?? event;
+  }
+
+  #orderKey(event: LoggedEvent, subscriptionId: string | null, input: EventInput): string | null {
+    const subscription =
+      subscriptionId === null ? undefined : this.#directory.get('subscription', subscriptionId);
+    if (subscription === undefined) return null;
+    return orderKeyOf(event, this.#directory.activeSubscription(subscription), input);
   }
 
   /** The event's deliveries so far, newest first: a replay names what it repeats. */
@@ -195,9 +220,16 @@ export class Replays {
       : { state: 'pending', dueAt: this.#services.clock.now() };
   }
 
+  /** Ends early when the gateway stops: a slow replay must not hold the exit up. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#services.clock.after(ms, resolve);
+      const end = (): void => {
+        cancel();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const cancel = this.#services.clock.after(ms, end);
+      this.#pauses.add(end);
     });
   }
 }

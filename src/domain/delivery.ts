@@ -1,3 +1,4 @@
+/** Every state that a delivery can be in. */
 export const DELIVERY_STATES = ['pending', 'leased', 'succeeded', 'dead', 'cancelled'] as const;
 
 /**
@@ -22,7 +23,7 @@ export interface Delivery {
   readonly state: DeliveryState;
   /** Attempts made so far, counting one that is under way: it is counted before it is made. */
   readonly attempts: number;
-  /** When the next attempt may start; `null` in a final state. */
+  /** When the next attempt may start; `null` in a final state, and while an earlier one of its key is unfinished. */
   readonly dueAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -34,6 +35,9 @@ export interface Delivery {
   readonly replayOf: string | null;
   readonly replayId: string | null;
 }
+
+/** The `reason` of a delivery that waits for an earlier one of its order key. */
+export const WAITS_FOR_ORDER = 'waits_for_order';
 
 /** One try of a delivery, with its outcome. */
 export interface Attempt {

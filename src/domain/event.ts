@@ -49,6 +49,7 @@ export interface EventOrigin {
   readonly cloudEvent?: 'structured' | 'binary';
 }
 
+/** How the sender was proven, kept with the event. */
 export interface Verification {
   /** Provider id of the catalogue, or `api` for published events. */
   readonly provider: string;

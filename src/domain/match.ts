@@ -6,6 +6,7 @@ import { typeMatches } from './type-pattern.ts';
 export type MatchReason =
   'matched' | 'disabled' | 'expired' | 'source_differs' | 'type_differs' | 'filter_false' | 'filter_failed';
 
+/** One subscription's answer to one event. */
 export interface MatchVerdict {
   readonly matched: boolean;
   readonly reason: MatchReason;

@@ -1,5 +1,5 @@
 /**
- * Every error that a caller or an operator can meet, by code. The one registry: `docs/errors.md` and
+ * Every error that a caller or an operator can meet, by code. The one registry: docs/reference/errors.md and
  * the OpenAPI description are made from it. Codes are part of the contract; branch on them.
  */
 export const PROBLEMS = {
@@ -39,6 +39,7 @@ export const PROBLEMS = {
   shutting_down: { status: 503, retryable: true, title: 'The gateway is stopping; send it again' },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 
+/** A code of the registry. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
 /** One mistake in a request, with the JSON pointer to it. */
@@ -78,6 +79,7 @@ export class Problem extends Error {
   }
 }
 
+/** Whether `text` is a code of the registry. */
 export function isProblemCode(text: string): text is ProblemCode {
   return Object.hasOwn(PROBLEMS, text);
 }

@@ -39,6 +39,7 @@ export interface ReplayFilter {
   readonly to?: number;
 }
 
+/** `running` moves on by itself, also after a restart; the other two are final. */
 export type ReplayState = 'running' | 'completed' | 'cancelled';
 
 /** Someone's request to deliver again. Durable: it goes on where it was after a restart. */

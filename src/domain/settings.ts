@@ -41,6 +41,7 @@ export interface Source extends Setting {
   readonly rateLimit: RateLimit | null;
 }
 
+/** When two requests to a source are the same event. */
 export interface DedupePolicy {
   /** CEL over `event`, `headers`, `data`; `null` = the provider's own event id. */
   readonly key: string | null;
@@ -66,8 +67,10 @@ export interface Destination extends Setting {
   readonly stateChangedAt: number;
 }
 
+/** How requests to a destination are signed: Standard Webhooks with HMAC, with ed25519, or not at all. */
 export type SigningScheme = 'standard' | 'standard-ed25519' | 'none';
 
+/** What a destination wants to see besides the signature. */
 export type DestinationAuth =
   | { readonly kind: 'bearer'; readonly token: SealedSecret }
   | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret };
@@ -86,6 +89,10 @@ export interface Subscription extends Setting {
   /** CEL to a map that is sent instead of the body. */
   readonly transform: string | null;
   readonly ordering: 'none' | 'key';
+  /** How long the first attempt waits. */
+  readonly delayMs: number;
+  /** Age at which an unfinished delivery is given up as `expired`; `null` = never. */
+  readonly deliveryExpiryMs: number | null;
   readonly retry: RetryPolicy;
   readonly onClientError: 'retry' | 'dead';
   readonly enabled: boolean;
@@ -95,6 +102,7 @@ export interface Subscription extends Setting {
 /** What an API key may do. `admin` includes the others. */
 export type Scope = 'admin' | 'read' | 'publish' | 'manage' | 'lease';
 
+/** A key of the API: whose it is and what it may do. */
 export interface ApiKey extends Setting {
   /** SHA-256 of the key, hex. The key itself is shown once and never kept. */
   readonly hash: string;
@@ -106,11 +114,13 @@ export interface ApiKey extends Setting {
   readonly expiresAt: number | null;
 }
 
+/** An entry of the catalogue of event types. */
 export interface EventType extends Setting {
   readonly description: string;
   readonly versions: readonly EventTypeVersion[];
 }
 
+/** One version of the data of an event type. */
 export interface EventTypeVersion {
   readonly version: number;
   readonly schema: Readonly<Record<string, unknown>>;
@@ -126,6 +136,8 @@ export interface SettingKinds {
   event_type: EventType;
 }
 
+/** What kind a setting is of. */
 export type SettingKind = keyof SettingKinds;
 
+/** The tenant of everything that names none. */
 export const DEFAULT_TENANT = 'default';

@@ -26,6 +26,7 @@ export function parseDuration(text: string): number | null {
 
 /** The shortest exact way to write a duration: `90s` stays `90s`, 120,000 ms is `2m`. */
 export function formatDuration(ms: number): string {
+  if (ms === 0) return '0s';
   for (const unit of ['d', 'h', 'm', 's'] as const) {
     const size = DURATION_UNITS[unit] ?? 1;
     if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;

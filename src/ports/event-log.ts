@@ -7,6 +7,12 @@ export interface NewDelivery {
   readonly subscriptionId: string | null;
   readonly destinationId: string;
   /**
+   * Deliveries with one order key go one after the other, in the order in which they were written: while
+   * an earlier one is unfinished this one waits, with no `dueAt` and the reason `waits_for_order`. Absent
+   * = no order. Never together with `leased`.
+   */
+  readonly orderKey?: string;
+  /**
    * `leased`: the appending process attempts it at once and attempt 1 is counted here.
    * `pending`: `claimDue` will find it. `dead`: owed, but not deliverable; kept to be seen.
    */
@@ -26,12 +32,14 @@ export interface DedupeClaim {
   readonly fingerprint: string;
 }
 
+/** What one commit keeps: an event, the name that it takes and the deliveries that it owes. */
 export interface AppendRequest {
   readonly event: Event;
   readonly dedupe: DedupeClaim | null;
   readonly deliveries: readonly NewDelivery[];
 }
 
+/** What became of one append. */
 export interface Appended {
   /** The event's id, or the first event's when this one is a duplicate. */
   readonly eventId: string;
@@ -49,6 +57,7 @@ export interface LaneRequest {
   readonly leaseMs: number;
 }
 
+/** What a worker can take on now. Lanes are served in the order given. */
 export interface ClaimRequest {
   readonly nowMs: number;
   readonly token: string;
@@ -57,6 +66,7 @@ export interface ClaimRequest {
   readonly maxBytes: number;
 }
 
+/** A delivery that one worker may attempt until `leaseUntil`, with the event that it owes. */
 export interface LeasedDelivery {
   readonly id: string;
   readonly tenant: string;
@@ -71,6 +81,7 @@ export interface LeasedDelivery {
   readonly event: Event;
 }
 
+/** What a claim gave, and when to ask again. */
 export interface ClaimResult {
   readonly leased: readonly LeasedDelivery[];
   /** For each lane asked for, and each in which a lost lease was found: when its next delivery is due. */
@@ -136,15 +147,20 @@ export interface EventLog {
   /**
    * Records what became of a leased delivery. `lease_lost`: someone else has or had it, nothing was
    * written. Settlements share commits with appends.
+   *
+   * The end of a delivery with an order key makes the next one of its key due, in the same transaction.
    */
   settle(settlement: Settlement): Promise<'settled' | 'lease_lost'>;
 
   /** The destinations that have pending deliveries, with the earliest `dueAt` of each. */
   pendingLanes(): Promise<readonly { readonly destinationId: string; readonly nextDueAt: number }[]>;
 
-  /** Ends up to `limit` pending deliveries; leased ones go on to their own end. Returns how many. */
+  /**
+   * Ends up to `limit` pending deliveries; leased ones go on to their own end. Returns how many. What
+   * waited behind one of them for its turn is due then.
+   */
   endPending(request: EndRequest): Promise<number>;
 
-  /** Makes a pending delivery due at `atMs`. Returns its state before, `null` when there is no such one. */
+  /** Makes a pending delivery due at `atMs`, unless it waits for its turn. Returns its state before, `null` when there is no such one. */
   bringForward(deliveryId: string, atMs: number): Promise<string | null>;
 }

@@ -5,9 +5,11 @@ export interface ExpressionInput {
   readonly data: unknown;
 }
 
+/** A value, or why there is none, in words for people. */
 export type Evaluated =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: string };
 
+/** An expression that was checked once and can be evaluated often. */
 export interface CompiledExpression {
   readonly source: string;
   /** Never throws: an absent field or a wrong type is an answer with `ok: false`. */

@@ -10,12 +10,14 @@ export interface PageRequest {
   readonly before: number | null;
 }
 
+/** Part of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Where the next page starts; `null` on the last. */
   readonly next: number | null;
 }
 
+/** Which events to list; every field that is set must fit. `from` is inclusive, `to` is not. */
 export interface EventFilter {
   readonly tenant?: string;
   /** A type pattern. */
@@ -30,6 +32,7 @@ export interface EventFilter {
   readonly text?: string;
 }
 
+/** Which deliveries to list; every field that is set must fit. */
 export interface DeliveryFilter {
   readonly tenant?: string;
   readonly state?: DeliveryState;
@@ -40,6 +43,7 @@ export interface DeliveryFilter {
   readonly to?: number;
 }
 
+/** Which rejections to list; every field that is set must fit. */
 export interface RejectionFilter {
   readonly tenant?: string;
   readonly sourceId?: string;
@@ -58,6 +62,7 @@ export interface ReplayCandidate {
   readonly event: LoggedEvent;
 }
 
+/** How much waits for one destination, and since when it has been due. */
 export interface DestinationBacklog {
   readonly destinationId: string;
   readonly pending: number;

@@ -3,6 +3,7 @@ import type { SettingKind, SettingKinds } from '../domain/settings.ts';
 import type { EventLog, NewDelivery } from './event-log.ts';
 import type { Page, PageRequest, Queries, ReplayQueries } from './queries.ts';
 
+/** One setting with its kind. */
 export interface SettingRecord<Kind extends SettingKind = SettingKind> {
   readonly kind: Kind;
   readonly setting: SettingKinds[Kind];
@@ -47,6 +48,7 @@ export interface ReplayDelivery extends NewDelivery {
   readonly replayOf: string | null;
 }
 
+/** One step of a replay: the deliveries that it makes and where it then stands, in one transaction. */
 export interface ReplayAdvance {
   readonly replayId: string;
   /** The cursor that the step started from; another step in between makes this one a no-op. */
@@ -57,6 +59,7 @@ export interface ReplayAdvance {
   readonly atMs: number;
 }
 
+/** Replays as they are written down, so that they survive a restart. */
 export interface ReplayStore {
   create(replay: Replay): Promise<void>;
   /** Moves a running replay on and writes its deliveries, in one transaction. False = it had moved. */
@@ -81,6 +84,12 @@ export interface Upkeep {
   pruneEvents(receivedBefore: number, limit: number): Promise<number>;
   /** Forgets de-duplication keys that expired before `nowMs`, up to `limit`. */
   pruneDedupe(nowMs: number, limit: number): Promise<number>;
+  /** Since when a destination has only failed; `null` = it works again. Kept across restarts. */
+  noteFailing(destinationId: string, failingSince: number | null): Promise<void>;
+  /** What `noteFailing` noted and did not take back. */
+  failingDestinations(): Promise<
+    readonly { readonly destinationId: string; readonly failingSince: number }[]
+  >;
   /** Bytes on disk. */
   sizeBytes(): Promise<number>;
 }

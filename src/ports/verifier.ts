@@ -20,6 +20,7 @@ export interface EventIdentity {
   readonly timeMs?: number;
 }
 
+/** Whether a request is proven, with what it says of itself, or why not. */
 export type SourceVerdict =
   | {
       readonly ok: true;
@@ -51,6 +52,7 @@ export interface SourceVerifier {
   readonly successAnswer: HandshakeAnswer | null;
 }
 
+/** Makes verifiers from the settings of sources. */
 export interface Verifiers {
   /**
    * Compiles a source's settings. Throws a `Problem` (`validation_failed`) that points at each

@@ -57,6 +57,8 @@ export function buildSubscription(overrides: Partial<Subscription> = {}): Subscr
     sessionKey: null,
     transform: null,
     ordering: 'none',
+    delayMs: 0,
+    deliveryExpiryMs: null,
     retry: DEFAULT_RETRY_POLICY,
     onClientError: 'retry',
     enabled: true,

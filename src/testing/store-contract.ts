@@ -6,6 +6,7 @@ import { describeDeliveryQueriesContract } from './delivery-queries-contract.ts'
 import { describeDurabilityContract } from './durability-contract.ts';
 import { describeEventQueriesContract } from './event-queries-contract.ts';
 import { describeLeaseContract } from './lease-contract.ts';
+import { describeOrderContract } from './order-contract.ts';
 import { describePendingContract } from './pending-contract.ts';
 import { describeReplayQueriesContract } from './replay-queries-contract.ts';
 import { describeReplaysContract } from './replays-contract.ts';
@@ -30,6 +31,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeLeaseContract(harness);
     describeSettleContract(harness);
     describePendingContract(harness);
+    describeOrderContract(harness);
     describeEventQueriesContract(harness);
     describeDeliveryQueriesContract(harness);
     describeSettingsContract(harness);

@@ -25,6 +25,7 @@ export function describeUpkeepContract(harness: StoreHarness): void {
   });
   describe('pruneDedupe', () => describePruneDedupe(harness));
   describe('recordRejections', () => describeRejectionBounds(harness));
+  describe('noteFailing', () => describeFailing(harness));
   describe('sizeBytes', () => {
     it('tells a number of bytes', async () => {
       const store = await harness.open();
@@ -193,6 +194,19 @@ function describeRejectionBounds(harness: StoreHarness): void {
     const last = buildRejection(bodyOf(10));
     await store.upkeep.recordRejections([last], bounds);
     expect((await rejectionIds(store))[0]).toBe(last.id);
+  });
+}
+
+function describeFailing(harness: StoreHarness): void {
+  it('keeps since when destinations have only failed, until they work again', async () => {
+    const store = await harness.open();
+    await store.upkeep.noteFailing('dst_a', 1_000);
+    await store.upkeep.noteFailing('dst_b', 2_000);
+    await store.upkeep.noteFailing('dst_a', 3_000);
+    await store.upkeep.noteFailing('dst_b', null);
+    expect(await store.upkeep.failingDestinations()).toEqual([
+      { destinationId: 'dst_a', failingSince: 3_000 },
+    ]);
   });
 }
 

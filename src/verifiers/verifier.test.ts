@@ -1,5 +1,6 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { sign } from '../../packages/client/src/verify/sign/sign.ts';
 import type { SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
@@ -132,12 +133,33 @@ describe('settings that cannot work', () => {
     ['no webhook id', { provider: 'paypal', secrets: [] }, '/config/webhookId'],
     ['no keys', { provider: 'wechatpay', secrets: [] }, '/keys'],
     ['no audience', { provider: 'google_chat', secrets: [] }, '/config/audience'],
-    ['only a handshake is known', { provider: 'strava', secrets: ['x'] }, '/verification'],
   ] as const)('%s', (_name, options, pointer) => {
     const error = settingsError(options);
     expect(error.pointer).toBe(pointer);
     expect(error.message.length).toBeGreaterThan(10);
   });
+});
+
+test('where only the handshake is known, events wait until a scheme is set', () => {
+  const events = createSourceVerifier({ provider: 'strava', secrets: [] });
+  expect(events.verify(request())).toEqual({ ok: false, reason: 'scheme_unknown', code: 'internal_error' });
+  const chosen = createSourceVerifier({ provider: 'strava', secrets: [], verification: { kind: 'none' } });
+  expect(chosen.verify(request())).toMatchObject({ ok: true, covers: 'nothing' });
+});
+
+test('a timestamp that is not signed is refused in a scheme', () => {
+  const verification = {
+    alg: 'hmac-sha256',
+    sig: { header: 'x-signature' },
+    content: '{body}',
+    ts: { from: 'h:x-timestamp', unit: 's', past: 300 },
+  };
+  const error = settingsError({ provider: 'hmac', secrets: ['x'], verification });
+  expect(error.pointer).toBe('/verification/content');
+  const signed = { ...verification, ts: { ...verification.ts, from: 'json:at' } };
+  expect(() =>
+    createSourceVerifier({ provider: 'hmac', secrets: ['x'], verification: signed }),
+  ).not.toThrow();
 });
 
 test('two headers that a proxy joined are not read as a list of signatures', () => {
@@ -150,6 +172,34 @@ test('two headers that a proxy joined are not read as a list of signatures', () 
   expect(verifier.verify(request(...headers, signStandard(secret)))).toMatchObject({ ok: true });
   const joined = `${signStandard(Buffer.from('another key'))}, ${signStandard(secret)}`;
   expect(verifier.verify(request(...headers, joined))).toMatchObject({ reason: 'ambiguous_header' });
+});
+
+test('a sender that changed its keys is believed as soon as its key set says so', async () => {
+  const [old, fresh] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
+  let published = old.publicKey;
+  let calls = 0;
+  const verifier = createSourceVerifier({
+    provider: 'fal',
+    secrets: [],
+    fetch: () => {
+      calls++;
+      const text = JSON.stringify({ keys: [published.export({ format: 'jwk' })] });
+      return Promise.resolve({ ok: true, text: () => Promise.resolve(text) });
+    },
+  });
+  const ask = async (signer: typeof old, at: number) => {
+    const privateKey = signer.privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const url = 'https://hooks.example.com/in/abc';
+    const signed = await sign('fal', { body, url, privateKey, now: new Date(at) });
+    return verifier.verify({ ...request(...signed.headers.flat()), nowMs: at });
+  };
+  expect(await ask(old, nowMs)).toMatchObject({ ok: true });
+  published = fresh.publicKey;
+  // Within a minute the set is not asked for again, whatever strangers send.
+  expect(await ask(fresh, nowMs + 30_000)).toMatchObject({ ok: false, reason: 'bad_signature' });
+  expect(calls).toBe(1);
+  expect(await ask(fresh, nowMs + 61_000)).toMatchObject({ ok: true });
+  expect(calls).toBe(2);
 });
 
 describe('fetched keys', () => {

@@ -59,7 +59,8 @@ export class MemoryEventLog implements EventLog {
   }
 
   async settle(settlement: Settlement): Promise<'settled' | 'lease_lost'> {
-    const row = this.#tables().deliveries.get(settlement.deliveryId);
+    const tables = this.#tables();
+    const row = tables.deliveries.get(settlement.deliveryId);
     if (row?.lease?.token !== settlement.token) return 'lease_lost';
     const { attempt, next } = settlement;
     if (attempt !== null) row.attempts.push(attempt);
@@ -73,6 +74,7 @@ export class MemoryEventLog implements EventLog {
       reason: next.state === 'succeeded' ? null : next.reason,
       ...(attempt === null ? {} : { lastStatus: attempt.status, lastError: attempt.error }),
     };
+    if (next.state !== 'pending') tables.releaseNext(row.orderKey, settlement.atMs);
     return 'settled';
   }
 
@@ -86,7 +88,8 @@ export class MemoryEventLog implements EventLog {
   }
 
   async endPending(request: EndRequest): Promise<number> {
-    const rows = [...this.#tables().deliveries.values()]
+    const tables = this.#tables();
+    const rows = [...tables.deliveries.values()]
       .filter((row) => row.delivery.state === 'pending' && isMeant(row, request))
       .slice(0, request.limit);
     for (const row of rows) {
@@ -98,6 +101,7 @@ export class MemoryEventLog implements EventLog {
         reason: request.reason,
       };
     }
+    for (const row of rows) tables.releaseNext(row.orderKey, request.atMs);
     return rows.length;
   }
 
@@ -105,7 +109,8 @@ export class MemoryEventLog implements EventLog {
     const row = this.#tables().deliveries.get(deliveryId);
     if (row === undefined) return null;
     const { state } = row.delivery;
-    if (state === 'pending') row.delivery = { ...row.delivery, dueAt: atMs, updatedAt: atMs };
+    if (state === 'pending' && row.delivery.dueAt !== null)
+      row.delivery = { ...row.delivery, dueAt: atMs, updatedAt: atMs };
     return state;
   }
 }
@@ -215,6 +220,7 @@ function dueIn(tables: MemoryTables, lane: LaneRequest, nowMs: number): Delivery
 function pendingIn(tables: MemoryTables, destinationId: string): DeliveryRow[] {
   return [...tables.deliveries.values()]
     .filter((row) => row.delivery.state === 'pending' && row.delivery.destinationId === destinationId)
+    .filter((row) => row.delivery.dueAt !== null)
     .toSorted((one, other) => dueAtOf(one) - dueAtOf(other) || one.seq - other.seq);
 }
 

@@ -1,4 +1,5 @@
 import type { Attempt, Delivery } from '../../domain/delivery.ts';
+import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { LoggedEvent } from '../../domain/event.ts';
 import type { Rejection, Replay, SettingChange } from '../../domain/records.ts';
 import type { NewDelivery } from '../../ports/event-log.ts';
@@ -9,6 +10,7 @@ export interface DeliveryRow {
   readonly seq: number;
   delivery: Delivery;
   lease: Lease | null;
+  readonly orderKey: string | null;
   readonly attempts: Attempt[];
 }
 
@@ -47,6 +49,7 @@ export class MemoryTables {
   readonly dedupe = new Map<string, DedupeRow>();
   readonly rejections = new Map<string, Placed<Rejection>>();
   readonly replays = new Map<string, Placed<Replay>>();
+  readonly failing = new Map<string, number>();
   readonly settingSteps: SettingStep[] = [];
   #lastSeq = 0;
 
@@ -57,6 +60,8 @@ export class MemoryTables {
 
   addDelivery(owed: NewDelivery, of: DeliveryParent): void {
     const { initial } = owed;
+    const orderKey = owed.orderKey ?? null;
+    const waits = initial.state === 'pending' && orderKey !== null && this.firstUnfinished(orderKey) !== null;
     const delivery: Delivery = {
       id: owed.id,
       tenant: of.event.tenant,
@@ -66,10 +71,10 @@ export class MemoryTables {
       destinationId: owed.destinationId,
       state: initial.state,
       attempts: initial.state === 'leased' ? 1 : 0,
-      dueAt: firstDueAt(initial),
+      dueAt: waits ? null : firstDueAt(initial),
       createdAt: of.atMs,
       updatedAt: of.atMs,
-      reason: initial.state === 'dead' ? initial.reason : null,
+      reason: initial.state === 'dead' ? initial.reason : waits ? WAITS_FOR_ORDER : null,
       lastStatus: null,
       lastError: null,
       replayOf: of.replayOf,
@@ -79,7 +84,22 @@ export class MemoryTables {
       initial.state === 'leased'
         ? { token: initial.token, leasedAt: of.atMs, leaseUntil: initial.leaseUntil }
         : null;
-    this.deliveries.set(owed.id, { seq: this.nextSeq(), delivery, lease, attempts: [] });
+    this.deliveries.set(owed.id, { seq: this.nextSeq(), delivery, lease, orderKey, attempts: [] });
+  }
+
+  /** The first delivery of an order key that has not come to its end. */
+  firstUnfinished(orderKey: string): DeliveryRow | null {
+    const unfinished = [...this.deliveries.values()].filter(
+      (row) => row.orderKey === orderKey && ['pending', 'leased'].includes(row.delivery.state),
+    );
+    return unfinished.toSorted((one, other) => one.seq - other.seq)[0] ?? null;
+  }
+
+  /** Makes the next delivery of an order key due, when it waited for its turn. */
+  releaseNext(orderKey: string | null, atMs: number): void {
+    const next = orderKey === null ? null : this.firstUnfinished(orderKey);
+    if (next?.delivery.reason !== WAITS_FOR_ORDER) return;
+    next.delivery = { ...next.delivery, dueAt: atMs, updatedAt: atMs, reason: null };
   }
 
   /** Throws when a delivery with one of these ids exists: ids are made once, so this is a bug. */

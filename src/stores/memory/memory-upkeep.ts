@@ -49,6 +49,19 @@ export class MemoryUpkeep implements Upkeep {
     return expired.length;
   }
 
+  async noteFailing(destinationId: string, failingSince: number | null): Promise<void> {
+    const { failing } = this.#tables();
+    if (failingSince === null) failing.delete(destinationId);
+    else failing.set(destinationId, failingSince);
+  }
+
+  async failingDestinations(): Promise<{ destinationId: string; failingSince: number }[]> {
+    return [...this.#tables().failing].map(([destinationId, failingSince]) => ({
+      destinationId,
+      failingSince,
+    }));
+  }
+
   /** Bytes of the bodies: nothing is on disk. */
   async sizeBytes(): Promise<number> {
     const events = [...this.#tables().events.values()];

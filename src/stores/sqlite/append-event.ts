@@ -1,6 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Appended } from '../../ports/event-log.ts';
-import { type AppendRows, EVENT_COLUMNS, text, type Values } from './rows.ts';
+import type { OrderGate } from './order-gate.ts';
+import {
+  type AppendRows,
+  deliveryValues,
+  EVENT_COLUMNS,
+  NEW_DELIVERY_COLUMNS,
+  text,
+  type Values,
+} from './rows.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
@@ -10,9 +18,11 @@ export class AppendEvent {
   readonly #insertEvent: StatementSync;
   readonly #insertDelivery: StatementSync;
   readonly #sequence: Sequence;
+  readonly #isHeld: (orderKey: string) => boolean;
 
-  constructor(db: DatabaseSync, sequence: Sequence) {
+  constructor(db: DatabaseSync, sequence: Sequence, order: OrderGate) {
     this.#sequence = sequence;
+    this.#isHeld = (orderKey) => order.isHeld(orderKey);
     // An expired key is taken over in place; a live one changes no row.
     this.#takeKey = db.prepare(`
       INSERT INTO dedupe (scope, key, event_id, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)
@@ -24,10 +34,8 @@ export class AppendEvent {
       INSERT INTO events (${EVENT_COLUMNS}, seq)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#insertDelivery = db.prepare(`
-      INSERT INTO deliveries (
-        id, subscription_id, destination_id, state, attempts, due_at, lease_until, lease_token, reason,
-        seq, tenant, event_seq, created_at, updated_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      INSERT INTO deliveries (${NEW_DELIVERY_COLUMNS}, seq, tenant, event_seq, created_at, updated_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   }
 
   append(rows: AppendRows): Appended {
@@ -40,7 +48,8 @@ export class AppendEvent {
     this.#insertEvent.run(...rows.event, seq);
     for (const delivery of rows.deliveries) {
       const deliverySeq = this.#sequence.next(receivedAt);
-      this.#insertDelivery.run(...delivery, deliverySeq, tenant, seq, receivedAt, receivedAt);
+      const owed = deliveryValues(delivery, this.#isHeld);
+      this.#insertDelivery.run(...owed, deliverySeq, tenant, seq, receivedAt, receivedAt);
     }
     return { eventId: id, duplicate: false, conflict: false, seq };
   }

@@ -38,6 +38,7 @@ export class ClaimDue {
     this.#event = db.prepare('SELECT * FROM events WHERE seq = ?');
     this.#nextDue = db.prepare(`
       SELECT due_at FROM deliveries WHERE state = 'pending' AND destination_id = ?
+        AND due_at IS NOT NULL
       ORDER BY due_at LIMIT 1`);
   }
 

@@ -1,17 +1,21 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EndRequest } from '../../ports/event-log.ts';
-import { text } from './rows.ts';
+import type { OrderGate } from './order-gate.ts';
+import { number, text, textOrNull } from './rows.ts';
 
 /** Ends up to `limit` pending deliveries of one delivery, destination or subscription. */
-export function endPending(db: DatabaseSync, request: EndRequest): number {
+export function endPending(db: DatabaseSync, order: OrderGate, request: EndRequest): number {
   const [column, value] = whose(request);
-  const changed = db
+  const ended = db
     .prepare(
       `UPDATE deliveries SET state = ?, reason = ?, due_at = NULL, updated_at = ?
-       WHERE seq IN (SELECT seq FROM deliveries WHERE state = 'pending' AND ${column} = ? LIMIT ?)`,
+       WHERE seq IN (SELECT seq FROM deliveries WHERE state = 'pending' AND ${column} = ? LIMIT ?)
+       RETURNING order_key`,
     )
-    .run(request.state, request.reason, request.atMs, value, request.limit);
-  return Number(changed.changes);
+    .all(request.state, request.reason, request.atMs, value, request.limit);
+  const orderKeys = new Set(ended.map((row) => textOrNull(row, 'order_key')));
+  for (const orderKey of orderKeys) if (orderKey !== null) order.release(orderKey, request.atMs);
+  return ended.length;
 }
 
 function whose(request: EndRequest): [column: string, value: string] {
@@ -31,17 +35,24 @@ export function bringForward(db: DatabaseSync, deliveryId: string, atMs: number)
   return text(row, 'state');
 }
 
-/** Every destination with pending deliveries: a jump from range to range, not a walk over the rows. */
+/**
+ * Every destination with deliveries that have a due time: a jump from range to range, not a walk over
+ * the rows.
+ */
 export function pendingLanes(db: DatabaseSync): { destinationId: string; nextDueAt: number }[] {
-  const next = db.prepare(`
-    SELECT destination_id, due_at FROM deliveries
-    WHERE state = 'pending' AND destination_id > ? ORDER BY destination_id, due_at LIMIT 1`);
+  const nextLane = db.prepare(`
+    SELECT destination_id FROM deliveries WHERE state = 'pending' AND destination_id > ?
+    ORDER BY destination_id LIMIT 1`);
+  const earliest = db.prepare(`
+    SELECT due_at FROM deliveries WHERE state = 'pending' AND destination_id = ? AND due_at IS NOT NULL
+    ORDER BY due_at LIMIT 1`);
   const lanes: { destinationId: string; nextDueAt: number }[] = [];
-  let row = next.get('');
-  while (row !== undefined) {
-    const destinationId = text(row, 'destination_id');
-    lanes.push({ destinationId, nextDueAt: Number(row['due_at']) });
-    row = next.get(destinationId);
+  let lane = nextLane.get('');
+  while (lane !== undefined) {
+    const destinationId = text(lane, 'destination_id');
+    const due = earliest.get(destinationId);
+    if (due !== undefined) lanes.push({ destinationId, nextDueAt: number(due, 'due_at') });
+    lane = nextLane.get(destinationId);
   }
   return lanes;
 }

@@ -145,6 +145,8 @@ function upkeep(writer: Writer, reader: Reader): Upkeep {
     recordRejections: (rejections, bounds) => writer.call('recordRejections', { rejections, bounds }),
     pruneEvents: (receivedBefore, limit) => writer.call('pruneEvents', { receivedBefore, limit }),
     pruneDedupe: (nowMs, limit) => writer.call('pruneDedupe', { nowMs, limit }),
+    noteFailing: (destinationId, failingSince) => writer.call('noteFailing', { destinationId, failingSince }),
+    failingDestinations: () => writer.call('failingDestinations', null),
     sizeBytes: () => reader.call('sizeBytes'),
   };
 }

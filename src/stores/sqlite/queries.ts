@@ -11,7 +11,15 @@ import type {
   RejectionFilter,
 } from '../../ports/queries.ts';
 import { Conditions, pageOf } from './conditions.ts';
-import { attemptFromRow, deliveryFromRow, eventFromRow, number, rejectionFromRow, text } from './rows.ts';
+import {
+  attemptFromRow,
+  deliveryFromRow,
+  eventFromRow,
+  number,
+  numberOrNull,
+  rejectionFromRow,
+  text,
+} from './rows.ts';
 
 /** Rows looked at for one answer of `eventsAfter`, so that a rare filter cannot hold the thread. */
 const STREAM_SCAN_ROWS = 5_000;
@@ -121,7 +129,7 @@ export function backlogs(db: DatabaseSync): DestinationBacklog[] {
     .map((row) => ({
       destinationId: text(row, 'destination_id'),
       pending: number(row, 'pending'),
-      oldestDueAt: number(row, 'oldest'),
+      oldestDueAt: numberOrNull(row, 'oldest'),
     }));
 }
 

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Replay } from '../../domain/records.ts';
 import type { ReplayAdvance } from '../../ports/store.ts';
-import { deliveryValues, number, text } from './rows.ts';
+import type { OrderGate } from './order-gate.ts';
+import { deliveryValues, NEW_DELIVERY_COLUMNS, number, text } from './rows.ts';
 import type { Sequence } from './sequence.ts';
 
 export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Replay): void {
@@ -29,7 +30,12 @@ export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Repla
 }
 
 /** Moves a replay on and writes its deliveries, unless another step has moved it since. */
-export function advanceReplay(db: DatabaseSync, sequence: Sequence, step: ReplayAdvance): boolean {
+export function advanceReplay(
+  db: DatabaseSync,
+  sequence: Sequence,
+  order: OrderGate,
+  step: ReplayAdvance,
+): boolean {
   const moved = db
     .prepare(
       `UPDATE replays SET cursor = ?, state = ?, updated_at = ?
@@ -37,25 +43,29 @@ export function advanceReplay(db: DatabaseSync, sequence: Sequence, step: Replay
     )
     .run(step.toCursor, step.state, step.atMs, step.replayId, step.fromCursor);
   if (moved.changes === 0) return false;
-  const created = insertDeliveries(db, sequence, step);
+  const created = insertDeliveries(db, sequence, order, step);
   db.prepare('UPDATE replays SET created = created + ? WHERE id = ?').run(created, step.replayId);
   return true;
 }
 
 /** Events that retention took since the step was read are skipped. */
-function insertDeliveries(db: DatabaseSync, sequence: Sequence, step: ReplayAdvance): number {
+function insertDeliveries(
+  db: DatabaseSync,
+  sequence: Sequence,
+  order: OrderGate,
+  step: ReplayAdvance,
+): number {
   const event = db.prepare('SELECT seq, tenant FROM events WHERE id = ?');
   const insert = db.prepare(`
     INSERT INTO deliveries (
-      id, subscription_id, destination_id, state, attempts, due_at, lease_until, lease_token, reason,
-      seq, tenant, event_seq, created_at, updated_at, replay_of, replay_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      ${NEW_DELIVERY_COLUMNS}, seq, tenant, event_seq, created_at, updated_at, replay_of, replay_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   let created = 0;
   for (const delivery of step.deliveries) {
     const row = event.get(delivery.eventId);
     if (row === undefined) continue;
     const place = sequence.next(step.atMs);
-    const owed = deliveryValues(delivery);
+    const owed = deliveryValues(delivery, (orderKey) => order.isHeld(orderKey));
     const { atMs, replayId } = step;
     insert.run(
       ...owed,

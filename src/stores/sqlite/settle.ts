@@ -1,23 +1,26 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Settlement } from '../../ports/event-log.ts';
-import { number } from './rows.ts';
+import type { OrderGate } from './order-gate.ts';
+import { number, type Row, textOrNull } from './rows.ts';
 
 /** Records what became of leased deliveries, inside the caller's transaction. */
 export class Settle {
   readonly #settle: StatementSync;
   readonly #giveBack: StatementSync;
   readonly #record: StatementSync;
+  readonly #order: OrderGate;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, order: OrderGate) {
+    this.#order = order;
     const guard = `WHERE id = ? AND state = 'leased' AND lease_token = ?`;
     this.#settle = db.prepare(`
       UPDATE deliveries SET state = ?, due_at = ?, reason = ?, updated_at = ?, lease_until = NULL,
         lease_token = NULL, last_status = ?, last_error = ?
-      ${guard} RETURNING seq`);
+      ${guard} RETURNING seq, order_key`);
     this.#giveBack = db.prepare(`
       UPDATE deliveries SET state = ?, due_at = ?, reason = ?, updated_at = ?, lease_until = NULL,
         lease_token = NULL, attempts = attempts - 1
-      ${guard} RETURNING seq`);
+      ${guard} RETURNING seq, order_key`);
     this.#record = db.prepare(`
       INSERT INTO attempts (delivery_seq, number, started_at, duration_ms, outcome, status, error,
         response_headers, response_body, next_attempt_at)
@@ -31,7 +34,9 @@ export class Settle {
     const guard = [settlement.deliveryId, settlement.token] as const;
     if (attempt === null) {
       const given = this.#giveBack.get(next.state, dueAt, reason, settlement.atMs, ...guard);
-      return given === undefined ? 'lease_lost' : 'settled';
+      if (given === undefined) return 'lease_lost';
+      this.#releaseNext(given, settlement);
+      return 'settled';
     }
     const row = this.#settle.get(
       next.state,
@@ -55,6 +60,12 @@ export class Settle {
       attempt.responseBody,
       dueAt,
     );
+    this.#releaseNext(row, settlement);
     return 'settled';
+  }
+
+  #releaseNext(row: Row, { next, atMs }: Settlement): void {
+    const orderKey = textOrNull(row, 'order_key');
+    if (orderKey !== null && next.state !== 'pending') this.#order.release(orderKey, atMs);
   }
 }

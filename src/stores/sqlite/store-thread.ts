@@ -8,26 +8,27 @@ interface Waiting extends Call {
   readonly reject: (error: Error) => void;
 }
 
-/** Calls sent in one message: bounded so that a commit stays short, also after a pile-up. */
-const GROUP_LIMIT = 512;
-
 type Operations = Record<string, (argument: never) => unknown>;
 
 /**
- * Sends calls to a thread in groups: while one group is being worked on, the next one gathers. That is
- * the whole group commit: no timer, and a lone call goes at once.
+ * Sends calls to a thread, those of one turn of the event loop in one message. The thread takes all that
+ * has arrived into one transaction: while it commits, the next group gathers at its door. That is the
+ * whole group commit: no timer, and a lone call goes at once.
+ *
+ * Calls are sent without waiting for earlier answers. Waiting for them left the writer idle for half of
+ * the time, until this thread came round to sending the next group.
  */
 export class StoreThread<Calls> {
   readonly #worker: Worker;
-  readonly #groupLimit: number;
-  #waiting: Waiting[] = [];
-  #underWay: Waiting[] | null = null;
+  /** Called in this turn of the event loop, not yet sent. */
+  #fresh: Waiting[] = [];
+  /** Sent and not yet answered, oldest first: answers come in the order of the calls. */
+  #sent: Waiting[] = [];
   #failure: Error | null = null;
   #drained: (() => void) | null = null;
 
-  private constructor(worker: Worker, groupLimit: number) {
+  private constructor(worker: Worker) {
     this.#worker = worker;
-    this.#groupLimit = groupLimit;
   }
 
   /** Starts the thread; rejects with why it could not open the database. */
@@ -37,8 +38,7 @@ export class StoreThread<Calls> {
   ): Promise<StoreThread<Calls>> {
     const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     const worker = new Worker(new URL(`./${entry}${ending}`, import.meta.url), { workerData: options });
-    // Answers of a reader are not one commit: short groups keep a quick question from waiting for a slow one.
-    const thread = new StoreThread<Calls>(worker, entry === 'writer-thread' ? GROUP_LIMIT : 1);
+    const thread = new StoreThread<Calls>(worker);
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve());
       worker.once('error', reject);
@@ -57,8 +57,8 @@ export class StoreThread<Calls> {
   call(operation: keyof Operations, argument: unknown): Promise<unknown> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operation, argument, resolve, reject });
-      this.#send();
+      this.#fresh.push({ operation, argument, resolve, reject });
+      if (this.#fresh.length === 1) setImmediate(() => this.#send());
     });
   }
 
@@ -68,7 +68,7 @@ export class StoreThread<Calls> {
     const ended = new Promise<void>((resolve) => {
       this.#worker.once('exit', () => resolve());
     });
-    if (this.#underWay !== null || this.#waiting.length > 0) {
+    if (this.#sent.length + this.#fresh.length > 0) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });
@@ -79,27 +79,22 @@ export class StoreThread<Calls> {
   }
 
   #send(): void {
-    if (this.#underWay !== null) return;
-    if (this.#waiting.length === 0) {
-      this.#drained?.();
-      return;
-    }
-    const group = this.#waiting.splice(0, this.#groupLimit);
-    this.#underWay = group;
-    this.#worker.postMessage({ calls: group.map(({ operation, argument }) => ({ operation, argument })) });
+    const calls = this.#fresh;
+    if (calls.length === 0) return;
+    this.#fresh = [];
+    this.#sent.push(...calls);
+    this.#worker.postMessage({ calls: calls.map(({ operation, argument }) => ({ operation, argument })) });
   }
 
   #answered(answers: readonly Answer[]): void {
-    const group = this.#underWay ?? [];
-    this.#underWay = null;
-    // The next group first, so that the disk does not wait while this one's answers are written.
-    this.#send();
-    for (const [index, waiting] of group.entries()) {
+    const answered = this.#sent.splice(0, answers.length);
+    for (const [index, waiting] of answered.entries()) {
       const answer = answers[index];
       if (answer === undefined) waiting.reject(new Error('the store thread left a call unanswered'));
       else if (answer.ok) waiting.resolve(answer.value);
       else waiting.reject(fromWire(answer.error));
     }
+    if (this.#sent.length + this.#fresh.length === 0) this.#drained?.();
   }
 
   #fail(error: Error): void {
@@ -107,9 +102,9 @@ export class StoreThread<Calls> {
     this.#failure = new Problem('store_unavailable', `the store thread failed: ${error.message}`, {
       cause: error,
     });
-    const orphans = [...(this.#underWay ?? []), ...this.#waiting];
-    this.#underWay = null;
-    this.#waiting = [];
+    const orphans = [...this.#sent, ...this.#fresh];
+    this.#sent = [];
+    this.#fresh = [];
     for (const waiting of orphans) waiting.reject(this.#failure);
   }
 }

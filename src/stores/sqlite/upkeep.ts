@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Rejection } from '../../domain/records.ts';
 import type { RejectionBounds } from '../../ports/store.ts';
-import { number } from './rows.ts';
+import { number, text } from './rows.ts';
 
 /** What a rejection takes beside its body and headers, roughly: the row and its index entries. */
 const ROW_OVERHEAD_BYTES = 300;
@@ -128,4 +128,25 @@ export function sizeBytes(db: DatabaseSync): number {
     .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()')
     .get();
   return row === undefined ? 0 : number(row, 'bytes');
+}
+
+export function noteFailing(db: DatabaseSync, destinationId: string, failingSince: number | null): void {
+  if (failingSince === null) {
+    db.prepare('DELETE FROM failing_destinations WHERE destination_id = ?').run(destinationId);
+    return;
+  }
+  db.prepare(
+    `INSERT INTO failing_destinations VALUES (?, ?)
+     ON CONFLICT DO UPDATE SET failing_since = excluded.failing_since`,
+  ).run(destinationId, failingSince);
+}
+
+export function failingDestinations(db: DatabaseSync): { destinationId: string; failingSince: number }[] {
+  return db
+    .prepare('SELECT * FROM failing_destinations ORDER BY destination_id')
+    .all()
+    .map((row) => ({
+      destinationId: text(row, 'destination_id'),
+      failingSince: number(row, 'failing_since'),
+    }));
 }

@@ -6,12 +6,13 @@ import type { ChangeAuthor, RejectionBounds, ReplayAdvance } from '../../ports/s
 import { AppendEvent } from './append-event.ts';
 import { ClaimDue } from './claim-due.ts';
 import { bringForward, endPending, pendingLanes } from './end-pending.ts';
+import { OrderGate } from './order-gate.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
 import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
 import { loadSettings, putSetting, removeSetting } from './settings.ts';
 import { Settle } from './settle.ts';
-import { pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
+import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
 
 /**
  * What the writer thread can do, by name. Each runs inside the transaction of its group; a throw undoes
@@ -19,9 +20,10 @@ import { pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
  */
 export function writeOperations(db: DatabaseSync) {
   const sequence = new Sequence(db);
-  const appendEvent = new AppendEvent(db, sequence);
+  const order = new OrderGate(db);
+  const appendEvent = new AppendEvent(db, sequence, order);
   const claimDue = new ClaimDue(db);
-  const settle = new Settle(db);
+  const settle = new Settle(db, order);
   const rejections = new RejectionRing(db);
   return {
     append: (rows: AppendRows): Appended => appendEvent.append(rows),
@@ -29,7 +31,7 @@ export function writeOperations(db: DatabaseSync) {
     claimDue: (request: ClaimRequest): ClaimResult => claimDue.claim(request),
     settle: (settlement: Settlement) => settle.settle(settlement),
     pendingLanes: () => pendingLanes(db),
-    endPending: (request: EndRequest) => endPending(db, request),
+    endPending: (request: EndRequest) => endPending(db, order, request),
     bringForward: (request: { deliveryId: string; atMs: number }) =>
       bringForward(db, request.deliveryId, request.atMs),
     loadSettings: () => loadSettings(db),
@@ -38,7 +40,7 @@ export function writeOperations(db: DatabaseSync) {
     removeSetting: (request: { kind: SettingKind; id: string; by: ChangeAuthor }) =>
       removeSetting(db, request.kind, request.id, request.by),
     createReplay: (replay: Replay): void => createReplay(db, sequence, replay),
-    advanceReplay: (step: ReplayAdvance) => advanceReplay(db, sequence, step),
+    advanceReplay: (step: ReplayAdvance) => advanceReplay(db, sequence, order, step),
     cancelReplay: (request: { replayId: string; atMs: number }) =>
       cancelReplay(db, request.replayId, request.atMs),
     recordRejections: (request: { rejections: readonly Rejection[]; bounds: RejectionBounds }): void =>
@@ -46,6 +48,9 @@ export function writeOperations(db: DatabaseSync) {
     pruneEvents: (request: { receivedBefore: number; limit: number }) =>
       pruneEvents(db, request.receivedBefore, request.limit),
     pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
+    noteFailing: (request: { destinationId: string; failingSince: number | null }): void =>
+      noteFailing(db, request.destinationId, request.failingSince),
+    failingDestinations: () => failingDestinations(db),
     /** Proves that a commit can be made: it writes a page. */
     probe: (): void => db.exec('UPDATE store_state SET probes = probes + 1'),
   };

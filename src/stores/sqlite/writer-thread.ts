@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type ConnectionOptions, openWriter } from './connection.ts';
 import { migrate } from './migrate.ts';
 import { type Answer, type Call, type Request, toWire } from './thread-messages.ts';
@@ -15,16 +15,37 @@ const operations = new Map(
   Object.entries(writeOperations(db) as unknown as Record<string, (argument: unknown) => unknown>),
 );
 
-parentPort?.on('message', (request: Request | 'close') => {
-  if (request === 'close') {
-    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    db.close();
-    parentPort?.close();
-    return;
+/** Calls in one transaction at the most: bounded so that a commit stays short, also after a pile-up. */
+const GROUP_LIMIT = 512;
+
+parentPort?.on('message', (first: Request | 'close') => {
+  let message: Request | 'close' | undefined = first;
+  while (message !== undefined) {
+    const calls: Call[] = [];
+    while (message !== undefined && message !== 'close' && calls.length < GROUP_LIMIT) {
+      calls.push(...message.calls);
+      message = nextMessage();
+    }
+    if (calls.length > 0) parentPort?.postMessage(runGroup(db, calls));
+    if (message === 'close') {
+      close();
+      return;
+    }
   }
-  parentPort?.postMessage(runGroup(db, request.calls));
 });
 parentPort?.postMessage('ready');
+
+/** What has arrived while the last group was being committed. */
+function nextMessage(): Request | 'close' | undefined {
+  const received = parentPort === null ? undefined : receiveMessageOnPort(parentPort);
+  return received?.message as Request | 'close' | undefined;
+}
+
+function close(): void {
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
+  parentPort?.close();
+}
 
 /** All calls in one transaction; when that fails each in its own, so that one cannot fail the others. */
 function runGroup(database: DatabaseSync, calls: readonly Call[]): Answer[] {

@@ -65,7 +65,7 @@ export function certificatePublicKey(der: Uint8Array): Uint8Array | undefined {
   return key !== undefined && key.tag === 0x30 ? key.whole : undefined;
 }
 
-/** Notice when a certificate is valid, in epoch milliseconds (RFC 5280 section 4.1.2.5). */
+/** From when until when a certificate is valid, in epoch milliseconds (RFC 5280 section 4.1.2.5). */
 export function certificateValidity(der: Uint8Array): { fromMs: number; untilMs: number } | undefined {
   const certificate = readElement(der, 0);
   const body = certificate === undefined ? undefined : readElement(certificate.content, 0);

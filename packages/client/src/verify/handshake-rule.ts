@@ -23,6 +23,8 @@ export interface HandshakeRule {
   readonly verified?: boolean;
   /** Answer only while no secret is configured: the question brings the secret along. */
   readonly learns?: string;
+  /** The question comes before the sender tells its secret, so a source may be without one. */
+  readonly beforeSecret?: boolean;
   /** The JSON body is encrypted (AES-256-CBC under the SHA-256 of this key) in the field `encrypt`. */
   readonly decryptWith?: string;
   /** A value that must equal another; else this status is the answer. */

@@ -109,3 +109,25 @@ export function keysOfSet(set: JsonWebKeySet): { kid: string | undefined; key: P
       type: typeof jwk['kty'] === 'string' ? jwk['kty'] : '',
     }));
 }
+
+/** The configured public keys by their id. Throws when there is none or one does not decode. */
+export function decodeKeys(
+  keys: Readonly<Record<string, string>> | undefined,
+): ReadonlyMap<string, PublicKey> {
+  const entries = Object.entries(keys ?? {});
+  if (entries.length === 0) {
+    throw new VerifierSettingsError('/keys', 'set keys: the public keys of the sender (PEM) by their id');
+  }
+  return new Map(
+    entries.map(([id, pem]) => {
+      const key = publicKeyFromPem(pem);
+      if (key === undefined) {
+        throw new VerifierSettingsError(
+          `/keys/${id}`,
+          'not a PEM public key or certificate: paste the whole block',
+        );
+      }
+      return [id, key];
+    }),
+  );
+}

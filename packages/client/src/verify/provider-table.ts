@@ -1,10 +1,12 @@
 import type { Provider, ProviderTable } from './provider.ts';
 import { aiProviders } from './providers/ai.ts';
+import { billingProviders } from './providers/billing.ts';
 import { callsProviders } from './providers/calls.ts';
 import { chatProviders } from './providers/chat.ts';
 import { cloudProviders } from './providers/cloud.ts';
 import { commerceProviders } from './providers/commerce.ts';
 import { developerProviders } from './providers/developer.ts';
+import { documentsProviders } from './providers/documents.ts';
 import { formatsProviders } from './providers/formats.ts';
 import { mailProviders } from './providers/mail.ts';
 import { paymentsProviders } from './providers/payments.ts';
@@ -14,11 +16,13 @@ import { workProviders } from './providers/work.ts';
 /** Every provider we know, by id. */
 export const providers: ProviderTable = {
   ...aiProviders,
+  ...billingProviders,
   ...callsProviders,
   ...chatProviders,
   ...cloudProviders,
   ...commerceProviders,
   ...developerProviders,
+  ...documentsProviders,
   ...formatsProviders,
   ...mailProviders,
   ...paymentsProviders,

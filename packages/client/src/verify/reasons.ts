@@ -23,15 +23,20 @@ export type Reason =
   | 'unknown_key'
   | 'untrusted_cert_url'
   | 'key_unavailable'
+  | 'secret_pending'
+  | 'scheme_unknown'
   | 'ambiguous_header';
 
-/** The public code of a refusal: few enough to branch on, stable across releases. */
+/**
+ * The public code of a refusal: few enough to branch on, stable across releases. `not_ready` is our
+ * own trouble, so the sender must be told to try again (a 5xx, never a 4xx).
+ */
 export type RefusalCode =
   | 'signature_missing'
   | 'signature_mismatch'
   | 'timestamp_out_of_tolerance'
   | 'credentials_invalid'
-  | 'key_unavailable';
+  | 'not_ready';
 
 const codes: Partial<Record<Reason, RefusalCode>> = {
   missing_header: 'signature_missing',
@@ -44,7 +49,9 @@ const codes: Partial<Record<Reason, RefusalCode>> = {
   token_expired: 'timestamp_out_of_tolerance',
   token_not_yet_valid: 'timestamp_out_of_tolerance',
   bad_credentials: 'credentials_invalid',
-  key_unavailable: 'key_unavailable',
+  key_unavailable: 'not_ready',
+  secret_pending: 'not_ready',
+  scheme_unknown: 'not_ready',
 };
 
 /**

@@ -89,7 +89,8 @@ export class RequestView {
   formJson(field: string): unknown {
     let parsed = this.#formJson.get(field);
     if (parsed === undefined) {
-      parsed = parseJson(this.formText(field) ?? '') ?? { value: undefined };
+      const text = this.formText(field);
+      parsed = (text === undefined ? undefined : parseJson(text)) ?? { value: undefined };
       this.#formJson.set(field, parsed);
     }
     return parsed.value;

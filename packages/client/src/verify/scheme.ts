@@ -56,7 +56,7 @@ export interface SignaturePlace {
   readonly enc?: Encoding;
   /** Text before each signature, such as `sha256=`. */
   readonly prefix?: string;
-  /** Separator of several entries in one value, such as `,` or a space. */
+  /** Separator of several entries in one value, such as `,` or a space; spaces around it do not count. */
   readonly list?: string;
   /** Separator of label and value within an entry, such as `=`. */
   readonly kv?: string;
@@ -66,6 +66,8 @@ export interface SignaturePlace {
   readonly pickConfig?: string;
   /** Entries carry no labels: the first is field 0, the rest are signatures. */
   readonly positional?: boolean;
+  /** The sender writes the signature before the other labels. No matter for reading. */
+  readonly signatureFirst?: boolean;
   /** Separator of groups, each a list with its own timestamp. */
   readonly groups?: string;
   /** The sender repeats this header on purpose; otherwise a repeat is refused. */

@@ -10,7 +10,8 @@ export interface Selection {
   readonly provider: Provider | undefined;
   /** The provider's id, aliases resolved. */
   readonly id: string;
-  readonly scheme: Scheme;
+  /** Undefined when only the provider's handshake is known. */
+  readonly scheme: Scheme | undefined;
 }
 
 /**
@@ -30,10 +31,10 @@ export function selectScheme(id: string, verification: unknown, settings: Settin
   }
   if (verification !== undefined) return { provider, id: providerId(id), scheme: customScheme(verification) };
   const scheme = provider === undefined ? genericScheme(id, settings) : provider.scheme;
-  if (scheme === undefined) {
+  if (scheme === undefined && provider === undefined) {
     throw new VerifierSettingsError(
       '/verification',
-      `set verification: ${id === 'hmac' ? 'it says where the signature is and what is signed' : `how ${id} signs is not known`}`,
+      'set verification: it says where the signature is and what is signed',
     );
   }
   return { provider, id: providerId(id), scheme };

@@ -86,7 +86,7 @@ function compileGroup(
       const bytes = decode(written);
       if (bytes !== undefined && candidates.length < maxCandidates) candidates.push(bytes);
     };
-    const entries = text.split(separator);
+    const entries = text.split(separator.trim() || separator);
     for (const [index, entry_] of entries.entries()) {
       const entry = entry_.trim();
       if (positional === true && index === 0) fields.set('0', entry);

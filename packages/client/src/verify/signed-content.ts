@@ -3,7 +3,7 @@ import type { ContentTemplate } from './content-template.ts';
 import { compileContent } from './content-template.ts';
 import { compileCertificates, compileKeySet } from './key-documents.ts';
 import type { SecretKey } from './key-material.ts';
-import { decodePublicKey, decodeSecrets, publicKeyFromPem } from './key-material.ts';
+import { decodeKeys, decodePublicKey, decodeSecrets } from './key-material.ts';
 import type { HashName, MessageParts, PublicKey, Task } from './operation.ts';
 import { checkSignature, digest, hmac } from './operation.ts';
 import type { Credentials, PreparedScheme, Proof } from './prepared-scheme.ts';
@@ -98,16 +98,29 @@ export function prepareSignature(scheme: SignatureScheme, credentials: Credentia
   const { alg } = scheme;
   function* match(view: RequestView, group: SignatureGroup, signed: Signed): Task<Proof | undefined> {
     const parts = yield* message(content, view, group, signed, undefined);
-    const keys = yield* readKeys(view);
-    for (const candidate of group.candidates) {
-      const signature = rawSignature(alg, candidate);
-      for (const key of signature === undefined ? [] : keys) {
-        if (signature !== undefined && (yield* checkSignature(alg, key, signature, parts))) return { covers };
-      }
-    }
-    return undefined;
+    const keys = yield* readKeys(view, false);
+    if (yield* isSignedByAny(alg, keys, group.candidates, parts)) return { covers };
+    // A sender that changed its keys signs with one that our copy of the set does not have.
+    const newKeys = (yield* readKeys(view, true)).filter((key) => !keys.includes(key));
+    return (yield* isSignedByAny(alg, newKeys, group.candidates, parts)) ? { covers } : undefined;
   }
   return prepare(scheme, settings, alg === 'ed25519' ? 64 : undefined, match);
+}
+
+function* isSignedByAny(
+  alg: SignatureAlgorithm,
+  keys: readonly PublicKey[],
+  candidates: readonly Uint8Array[],
+  parts: MessageParts,
+): Task<boolean> {
+  for (const candidate of candidates) {
+    const signature = rawSignature(alg, candidate);
+    if (signature === undefined) continue;
+    for (const key of keys) {
+      if (yield* checkSignature(alg, key, signature, parts)) return true;
+    }
+  }
+  return false;
 }
 
 /** A signature in the form that operations take; undefined when it is not well-formed. */
@@ -225,11 +238,10 @@ function compileRequirements(requirements: readonly Requirement[], settings: Set
   };
 }
 
-function compileKeys(
-  source: PublicKeySource,
-  credentials: Credentials,
-  settings: Settings,
-): (view: RequestView) => Task<readonly PublicKey[]> {
+/** Reads the keys that may have signed; `refresh` asks for a newer copy of a fetched set. */
+type ReadKeys = (view: RequestView, refresh: boolean) => Task<readonly PublicKey[]>;
+
+function compileKeys(source: PublicKeySource, credentials: Credentials, settings: Settings): ReadKeys {
   switch (source.from) {
     case 'publicKey': {
       const keys = [decodePublicKey(credentials.publicKey, source.format, source.strip)];
@@ -243,8 +255,8 @@ function compileKeys(
       if (read === undefined) {
         throw new VerifierSettingsError('/jwks', 'set jwks, or config.jwksUrl: the address of the key set');
       }
-      return function* keysOfView(view) {
-        return (yield* read(view.nowMs, false)).map(({ key }) => key);
+      return function* keysOfView(view, refresh) {
+        return (yield* read(view.nowMs, refresh)).map(({ key }) => key);
       };
     }
     case 'certUrl':
@@ -276,26 +288,4 @@ function selectedKeys(keys: ReadonlyMap<string, PublicKey>, select: ReadReferenc
     if (key === undefined) throw refuse('unknown_key');
     return [key];
   };
-}
-
-/** The configured public keys by their id. Throws when there is none or one does not decode. */
-export function decodeKeys(
-  keys: Readonly<Record<string, string>> | undefined,
-): ReadonlyMap<string, PublicKey> {
-  const entries = Object.entries(keys ?? {});
-  if (entries.length === 0) {
-    throw new VerifierSettingsError('/keys', 'set keys: the public keys of the sender (PEM) by their id');
-  }
-  return new Map(
-    entries.map(([id, pem]) => {
-      const key = publicKeyFromPem(pem);
-      if (key === undefined) {
-        throw new VerifierSettingsError(
-          `/keys/${id}`,
-          'not a PEM public key or certificate: paste the whole block',
-        );
-      }
-      return [id, key];
-    }),
-  );
 }

@@ -115,6 +115,7 @@ const signatureFields = object(
     pickConfig: text,
     positional: flag,
     groups: text,
+    signatureFirst: flag,
     repeatable: flag,
   },
   [],
@@ -227,6 +228,13 @@ export function validateScheme(value: unknown): SchemeValidation {
   return isScheme(scheme, errors) ? { ok: true, scheme } : { ok: false, errors };
 }
 
+function isTimestampSigned(template: string, rule: unknown): boolean {
+  const from = isRecord(rule) ? rule['from'] : undefined;
+  if (typeof from !== 'string') return true;
+  const isInBody = /^(?:json|form|fj):/.test(from) && /\{body[|}]/.test(template);
+  return isInBody || template.includes('{ts}') || template.includes(`{${from}}`);
+}
+
 // Everything that the interpreter reads was checked: no mistake means that it is a scheme.
 function isScheme(_value: unknown, errors: readonly SchemeError[]): _value is Scheme {
   return errors.length === 0;
@@ -241,6 +249,9 @@ function checkTogether(fields: Fields, kind: unknown, report: Report): void {
       '/ts',
       'is missing: the content uses {ts}, so say where it is, such as { from: h:x-timestamp, unit: s }',
     );
+  }
+  if (fields['ts'] !== undefined && !isTimestampSigned(template, fields['ts'])) {
+    report('/content', 'does not include {ts}: a timestamp that is not signed can be changed by anybody');
   }
   if (template.includes('{id}') && fields['id'] === undefined) {
     report('/id', 'is missing: the content uses {id}, so say where it is, such as h:x-id');

@@ -1,11 +1,12 @@
 import { decodeText, fromUtf8 } from '../bytes.ts';
+import { decodeKeys } from '../key-material.ts';
 import type { Task } from '../operation.ts';
 import { checkSignature } from '../operation.ts';
 import type { Credentials, PreparedScheme, Proof } from '../prepared-scheme.ts';
 import { refuse } from '../reasons.ts';
 import { valueAtPath } from '../reference.ts';
 import type { RequestView } from '../request-view.ts';
-import { decodeKeys, rawSignature } from '../signed-content.ts';
+import { rawSignature } from '../signed-content.ts';
 
 /** eBay: the header is base64 JSON with the key's id and an ECDSA signature over SHA-1. */
 export function prepareEbay(credentials: Credentials): PreparedScheme {

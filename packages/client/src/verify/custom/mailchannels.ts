@@ -1,10 +1,10 @@
 import { decodeText, equalBytes } from '../bytes.ts';
+import { decodeKeys } from '../key-material.ts';
 import type { Task } from '../operation.ts';
 import { checkSignature, digest } from '../operation.ts';
 import type { Credentials, PreparedScheme, Proof } from '../prepared-scheme.ts';
 import { refuse } from '../reasons.ts';
 import type { RequestView } from '../request-view.ts';
-import { decodeKeys } from '../signed-content.ts';
 import { checkTolerance, parseInstant } from '../timestamp.ts';
 
 /** MailChannels: HTTP message signatures (RFC 9421) over `content-digest` (RFC 9530), Ed25519. */

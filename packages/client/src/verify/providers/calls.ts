@@ -88,7 +88,7 @@ export const callsProviders: ProviderTable = {
     key: ['{json:call.call_id}'],
   },
   ringcentral: {
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['{json:event}'],
     id: ['{json:uuid}'],
     key: ['{json:body.telephonySessionId}', '{json:ownerId}'],

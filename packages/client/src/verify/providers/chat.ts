@@ -113,7 +113,7 @@ export const chatProviders: ProviderTable = {
     handshakes: [{ emptyList: 'events', verified: true, answer: { status: 200 } }],
   },
   linkedin: {
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['{json:eventType}', '{json:type}'],
     handshakes: [
       {
@@ -159,7 +159,7 @@ export const chatProviders: ProviderTable = {
     answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' },
   },
   nylas: {
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['{json:type}'],
     id: ['{json:id}'],
     key: ['{json:data.object.grant_id}'],
@@ -262,7 +262,7 @@ export const chatProviders: ProviderTable = {
   },
   wechat_oa: {
     brand: 'wechat',
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['event.{xml:Event}', 'message.{xml:MsgType}'],
     id: ['{xml:MsgId}', '{xml:FromUserName}.{xml:CreateTime}.{xml:Event}'],
     key: ['{xml:FromUserName}'],

@@ -197,7 +197,7 @@ export const cloudProviders: ProviderTable = {
     scheme: {
       kind: 'mac',
       alg: 'hmac-sha256',
-      sig: { header: 'workos-signature', list: ',', kv: '=', pick: 'v1', enc: 'hex' },
+      sig: { header: 'workos-signature', list: ', ', kv: '=', pick: 'v1', enc: 'hex' },
       ts: { from: 'sig:t', unit: 'ms', past: 180, future: 300 },
       content: '{ts}.{body}',
     },

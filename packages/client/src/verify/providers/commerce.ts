@@ -130,7 +130,7 @@ export const commerceProviders: ProviderTable = {
     time: ['iso h:shopify-triggered-at'],
   },
   strava: {
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['{json:object_type}.{json:aspect_type}'],
     id: ['{json:subscription_id}.{json:object_type}.{json:object_id}.{json:aspect_type}.{json:event_time}'],
     key: ['{json:owner_id}'],

@@ -77,7 +77,7 @@ export const mailProviders: ProviderTable = {
     key: ['{fj:mandrill_events/[*]._id}'],
     time: ['s fj:mandrill_events/[*].ts'],
     answer: { status: 200 },
-    handshakes: [{ method: 'HEAD', answer: { status: 200 } }],
+    handshakes: [{ method: 'HEAD', beforeSecret: true, answer: { status: 200 } }],
   },
   postmark: {
     evidence: 'secondary',

@@ -1,16 +1,8 @@
 import type { ProviderTable } from '../provider.ts';
 import { bodyMac, shownToken } from '../scheme-shapes.ts';
 
-/** Documents, media and work management. */
+/** Work management and forms. */
 export const workProviders: ProviderTable = {
-  airtable: {
-    evidence: 'secondary',
-    scheme: bodyMac('x-airtable-content-mac', { prefix: 'hmac-sha256=', key: { decode: 'base64' } }),
-    type: ['ping'],
-    id: ['{json:webhook.id}.{json:timestamp}'],
-    key: ['{json:base.id}'],
-    time: ['iso json:timestamp'],
-  },
   asana: {
     evidence: 'secondary',
     scheme: bodyMac('x-hook-signature'),
@@ -24,24 +16,6 @@ export const workProviders: ProviderTable = {
         answer: { status: 200, headers: { 'x-hook-secret': '{h:x-hook-secret}' } },
       },
     ],
-  },
-  box: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { headers: ['box-signature-primary', 'box-signature-secondary'], enc: 'base64' },
-      ts: { from: 'h:box-delivery-timestamp', unit: 'iso', past: 600, future: 0 },
-      require: [
-        { ref: 'h:box-signature-version', equals: '1', reason: 'alg_not_allowed' },
-        { ref: 'h:box-signature-algorithm', equals: 'HmacSHA256', reason: 'alg_not_allowed' },
-      ],
-      content: '{body}{ts}',
-    },
-    type: ['{json:trigger}'],
-    id: ['{h:box-delivery-id}', '{json:id}'],
-    key: ['{json:source.type}#{json:source.id}'],
-    time: ['iso json:created_at'],
   },
   calcom: {
     evidence: 'secondary',
@@ -65,68 +39,6 @@ export const workProviders: ProviderTable = {
     key: ['{json:payload.uri}'],
     time: ['iso json:created_at'],
   },
-  cloudinary: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'digest',
-      alg: 'sha1',
-      sig: { header: 'x-cld-signature', enc: 'hex' },
-      ts: { from: 'h:x-cld-timestamp', unit: 's', past: 7200, future: null },
-      content: '{body}{ts}{secret}',
-    },
-    type: ['{json:notification_type}'],
-    id: ['{json:notification_type}.{json:asset_id}.{json:version}'],
-    key: ['{json:public_id}'],
-    time: ['iso json:timestamp'],
-  },
-  contentful: {
-    evidence: 'sdk',
-    scheme: { kind: 'custom', fn: 'contentful', covers: 'body' },
-    type: ['{h:x-contentful-topic}'],
-    key: ['{json:sys.id}'],
-    time: ['iso json:sys.updatedAt'],
-  },
-  docusign: {
-    evidence: 'secondary',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { enc: 'base64', headerPattern: '^x-docusign-signature-\\d+$' },
-      content: '{body}',
-    },
-    type: ['{json:event}'],
-    id: ['{json:event}.{json:data.envelopeId}.{json:generatedDateTime}'],
-    key: ['{json:data.envelopeId}'],
-    time: ['iso json:generatedDateTime'],
-  },
-  dropbox: {
-    evidence: 'secondary',
-    scheme: bodyMac('x-dropbox-signature'),
-    type: ['changed'],
-    key: ['{json:list_folder.accounts[*]}'],
-    handshakes: [{ method: 'GET', when: ['{q:challenge}'], answer: { status: 200, text: '{q:challenge}' } }],
-  },
-  dropbox_sign: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { formJson: 'event.event_hash', enc: 'hex' },
-      content: '{fj:event.event_time}{fj:event.event_type}',
-    },
-    type: ['{fj:event.event_type}'],
-    id: ['{fj:event.event_hash}.{fj:signature_request.signature_request_id}'],
-    key: ['{fj:signature_request.signature_request_id}'],
-    time: ['s fj:event.event_time'],
-    answer: { status: 200, headers: { 'content-type': 'text/plain' }, body: 'Hello API Event Received' },
-    handshakes: [
-      {
-        when: ['{fj:event.event_type=callback_test}'],
-        verified: true,
-        answer: { status: 200, text: 'Hello API Event Received' },
-      },
-    ],
-  },
   figma: {
     evidence: 'secondary',
     scheme: shownToken('json:passcode'),
@@ -136,33 +48,6 @@ export const workProviders: ProviderTable = {
     time: ['iso json:timestamp'],
     answer: { status: 200 },
   },
-  hygraph: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'gcms-signature', list: ',', kv: '=', pick: 'sign', enc: 'base64' },
-      ts: { from: 'sig:t', unit: 'ms', past: null, future: null },
-      content: '{"Body":{body|jsonstr},"EnvironmentName":{sig:env|jsonstr},"TimeStamp":{ts}}',
-    },
-    type: ['{json:operation}'],
-    id: ['{json:operation}.{json:data.id}.{json:data.updatedAt}'],
-    key: ['{json:data.id}'],
-    time: ['iso json:data.updatedAt'],
-  },
-  imagekit: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'x-ik-signature', list: ',', kv: '=', pick: 'v1', enc: 'hex' },
-      ts: { from: 'sig:t', unit: 'ms', past: null, future: null },
-      content: '{ts}.{body}',
-    },
-    type: ['{json:type}'],
-    id: ['{json:id}'],
-    time: ['iso json:created_at'],
-  },
   jira: {
     evidence: 'docs',
     scheme: bodyMac('x-hub-signature', { prefix: 'sha256=' }),
@@ -170,12 +55,6 @@ export const workProviders: ProviderTable = {
     id: ['{h:x-atlassian-webhook-identifier}'],
     key: ['{json:issue.key}', '{json:sprint.id}', '{json:version.id}'],
     time: ['ms json:timestamp'],
-  },
-  kontent: {
-    evidence: 'sdk',
-    scheme: bodyMac('x-kontent-ai-signature', { enc: 'base64' }),
-    type: ['{json:notifications[*].message.action}', 'batch'],
-    key: ['{json:notifications[*].data.system.id}'],
   },
   linear: {
     evidence: 'sdk',
@@ -197,7 +76,7 @@ export const workProviders: ProviderTable = {
     time: ['iso json:createdAt', 'ms json:webhookTimestamp'],
   },
   monday: {
-    evidence: 'secondary',
+    evidence: 'recall',
     type: ['{json:event.type}'],
     id: ['{json:event.triggerUuid}'],
     key: ['{json:event.pulseId}', '{json:event.boardId}'],
@@ -205,53 +84,6 @@ export const workProviders: ProviderTable = {
     handshakes: [
       { when: ['{json:challenge}'], answer: { status: 200, json: { challenge: '{json:challenge}' } } },
     ],
-  },
-  mux: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'mux-signature', list: ',', kv: '=', pick: 'v1', enc: 'hex' },
-      ts: { from: 'sig:t', unit: 's', past: 300, future: 300 },
-      content: '{ts}.{body}',
-    },
-    type: ['{json:type}'],
-    id: ['{json:id}'],
-    key: ['{json:object.id}', '{json:data.id}'],
-    time: ['iso json:created_at'],
-  },
-  notion: {
-    evidence: 'sdk',
-    scheme: bodyMac('x-notion-signature', { prefix: 'sha256=' }),
-    type: ['{json:type}'],
-    id: ['{json:id}'],
-    key: ['{json:entity.id}'],
-    time: ['iso json:timestamp'],
-    handshakes: [
-      { when: ['{json:verification_token}'], learns: '{json:verification_token}', answer: { status: 200 } },
-    ],
-  },
-  pandadoc: {
-    evidence: 'secondary',
-    scheme: { kind: 'mac', alg: 'hmac-sha256', sig: { query: 'signature', enc: 'hex' }, content: '{body}' },
-    type: ['{json:[*].event}', 'batch'],
-    id: ['{json:[*].event}.{json:[*].data.id}.{json:[*].data.status}.{json:[*].data.date_modified}'],
-    key: ['{json:[*].data.id}'],
-    time: ['iso json:[*].data.date_modified'],
-  },
-  sanity: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'sanity-webhook-signature', list: ',', kv: '=', pick: 'v1', enc: 'base64url' },
-      ts: { from: 'sig:t', unit: 'ms', past: null, future: null },
-      content: '{ts}.{body}',
-    },
-    type: ['{h:sanity-operation}', '{json:_type}'],
-    id: ['{h:idempotency-key}'],
-    key: ['{h:sanity-document-id}', '{json:_id}'],
-    time: ['iso json:_updatedAt'],
   },
   smartsheet: {
     evidence: 'secondary',
@@ -297,18 +129,5 @@ export const workProviders: ProviderTable = {
     id: ['{json:event_id}'],
     key: ['{json:form_response.form_id}'],
     time: ['iso json:form_response.submitted_at'],
-  },
-  webflow: {
-    evidence: 'sdk',
-    scheme: {
-      kind: 'mac',
-      alg: 'hmac-sha256',
-      sig: { header: 'x-webflow-signature', enc: 'hex' },
-      ts: { from: 'h:x-webflow-timestamp', unit: 'ms', past: 300, future: 300 },
-      content: '{ts}:{body}',
-    },
-    type: ['{json:triggerType}'],
-    id: ['{json:triggerType=form_submission}{json:payload.id}'],
-    key: ['{json:payload.siteId}', '{json:payload.id}'],
   },
 };

@@ -23,6 +23,7 @@ export function* signContent(scheme: ContentScheme, draft: Draft, input: SignInp
   }
   if (scheme.kind === 'signature') writeKeyName(scheme, draft, input);
   fillReferences(scheme, draft, fields, settings);
+  orderFields(fields, scheme);
   const view = draft.view();
   const id = scheme.id === undefined ? undefined : compileReference(scheme.id, settings, true)(view);
   const secret =
@@ -101,6 +102,15 @@ function fillReferences(
   }
 }
 
+// Labels come in the order in which the content uses them.
+function orderFields(fields: Map<string, string>, scheme: ContentScheme): void {
+  const position = (name: string): number =>
+    scheme.content.indexOf(scheme.ts?.from === `sig:${name}` ? '{ts}' : `{sig:${name}`);
+  const ordered = [...fields].toSorted(([a], [b]) => position(a) - position(b));
+  fields.clear();
+  for (const [name, value] of ordered) fields.set(name, value);
+}
+
 function place(
   sig: SignaturePlace,
   encoded: string,
@@ -131,6 +141,8 @@ function writtenSignature(
   if (sig.positional === true) return [...fields.values(), one].join(sig.list);
   if (sig.kv === undefined) return one;
   const label = sig.pickConfig === undefined ? (sig.pick ?? '') : (settings[sig.pickConfig] ?? '');
-  const entries = [...fields, [label, one] as const];
+  const others = [...fields];
+  const entries =
+    sig.signatureFirst === true ? [[label, one] as const, ...others] : [...others, [label, one] as const];
   return entries.map(([name, value]) => `${name}${sig.kv ?? ''}${value}`).join(sig.list);
 }

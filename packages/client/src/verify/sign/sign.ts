@@ -1,6 +1,7 @@
 import { concatBytes, fromUtf8 } from '../bytes.ts';
 import type { Task } from '../operation.ts';
 import type { Scheme } from '../scheme.ts';
+import { VerifierSettingsError } from '../reasons.ts';
 import { selectScheme } from '../select-scheme.ts';
 import { runWithWebCrypto } from '../web-crypto.ts';
 import { Draft } from './draft.ts';
@@ -34,6 +35,9 @@ export function* signTask(
   input: SignInput & { readonly verification?: unknown },
 ): Task<SignedRequest> {
   const { scheme } = selectScheme(provider, input.verification, input.config);
+  if (scheme === undefined) {
+    throw new VerifierSettingsError('/verification', `set verification: how ${provider} signs is not known`);
+  }
   const nowMs = (input.now?.getTime() ?? Date.now()) - (input.fault === 'timestamp' ? dayMs : 0);
   const draft = new Draft(input.method ?? 'POST', input.url, input.headers ?? [], input.body, nowMs);
   yield* addProof(scheme, draft, input);

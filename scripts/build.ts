@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, globSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Builds `dist`, what the published package is made of: JavaScript with types, and the SQL beside it. */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const from = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+// What an earlier build left would be published as well.
+rmSync(from('dist'), { recursive: true, force: true });
+const compiler = from('node_modules/typescript/bin/tsc');
+const { status } = spawnSync(process.execPath, [compiler, '--project', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (status !== 0) process.exit(status ?? 1);
+
+// Read at run time from beside the code, where tsc does not put it.
+const data = globSync('src/stores/*/migrations/*.sql', { cwd: root });
+if (data.length === 0) throw new Error('no migrations were found: the package would not start');
+for (const file of data) cpSync(from(file), from(`dist/${file}`));
+chmodSync(from('dist/src/cli/main.js'), 0o755);

@@ -1,0 +1,121 @@
+/** When a destination that is down is left alone, and for how long. */
+export interface BreakerPolicy {
+  /** Failures in a row that open it. */
+  readonly consecutiveFailures: number;
+  /** Or this share of failures, 0 to 1, ... */
+  readonly failureRatio: number;
+  /** ... of at least so many attempts ... */
+  readonly minAttempts: number;
+  /** ... within this time. */
+  readonly windowMs: number;
+  /** How long it stays open at first; doubled after each probe that fails, up to `maxOpenMs`. */
+  readonly openMs: number;
+  readonly maxOpenMs: number;
+}
+
+export const DEFAULT_BREAKER_POLICY: BreakerPolicy = {
+  consecutiveFailures: 10,
+  failureRatio: 0.7,
+  minAttempts: 20,
+  windowMs: 60_000,
+  openMs: 15_000,
+  maxOpenMs: 5 * 60_000,
+};
+
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/**
+ * A circuit breaker for one destination. Closed, it counts. Open, nothing is attempted, so nothing is
+ * used up. Once its time is over, one attempt goes as a probe: success closes it, failure opens it for
+ * twice as long.
+ */
+export class Breaker {
+  readonly #policy: BreakerPolicy;
+  #consecutive = 0;
+  #windowStartedAt = 0;
+  #attempts = 0;
+  #failures = 0;
+  #openUntil: number | null = null;
+  #openMs: number;
+  #probing = false;
+
+  constructor(policy: BreakerPolicy = DEFAULT_BREAKER_POLICY) {
+    this.#policy = policy;
+    this.#openMs = policy.openMs;
+  }
+
+  state(nowMs: number): BreakerState {
+    if (this.#openUntil === null) return 'closed';
+    return nowMs < this.#openUntil ? 'open' : 'half_open';
+  }
+
+  /** How many attempts may begin now: none while open, one as a probe, else as many as one likes. */
+  allowance(nowMs: number): number {
+    const state = this.state(nowMs);
+    if (state === 'closed') return Number.POSITIVE_INFINITY;
+    return state === 'open' || this.#probing ? 0 : 1;
+  }
+
+  /** When `allowance` may be more than 0, `null` when it is, or when only a result can tell. */
+  waitsUntil(nowMs: number): number | null {
+    return this.state(nowMs) === 'open' ? this.#openUntil : null;
+  }
+
+  /** A probe is on its way; until its result no other attempt begins. */
+  begin(nowMs: number): void {
+    if (this.state(nowMs) === 'half_open') this.#probing = true;
+  }
+
+  /** An attempt that had begun ended without a result: it was given back. */
+  abandon(): void {
+    this.#probing = false;
+  }
+
+  /** The result of an attempt. Returns what it changed, `null` when nothing. */
+  record(ok: boolean, nowMs: number): 'opened' | 'closed' | null {
+    return this.#openUntil === null ? this.#count(ok, nowMs) : this.#probeResult(ok, nowMs);
+  }
+
+  #probeResult(ok: boolean, nowMs: number): 'opened' | 'closed' | null {
+    // Results of attempts that began before it opened say nothing new while it is open.
+    if (!ok && !this.#probing) return null;
+    this.#probing = false;
+    if (ok) {
+      this.#openUntil = null;
+      this.#openMs = this.#policy.openMs;
+      this.#reset(nowMs);
+      return 'closed';
+    }
+    this.#openMs = Math.min(this.#openMs * 2, this.#policy.maxOpenMs);
+    this.#openUntil = nowMs + this.#openMs;
+    return null;
+  }
+
+  #count(ok: boolean, nowMs: number): 'opened' | null {
+    if (nowMs - this.#windowStartedAt >= this.#policy.windowMs) this.#resetWindow(nowMs);
+    this.#attempts += 1;
+    if (ok) {
+      this.#consecutive = 0;
+      return null;
+    }
+    this.#consecutive += 1;
+    this.#failures += 1;
+    const tooMany =
+      this.#attempts >= this.#policy.minAttempts &&
+      this.#failures / this.#attempts >= this.#policy.failureRatio;
+    if (this.#consecutive < this.#policy.consecutiveFailures && !tooMany) return null;
+    this.#openUntil = nowMs + this.#openMs;
+    return 'opened';
+  }
+
+  #reset(nowMs: number): void {
+    this.#consecutive = 0;
+    this.#resetWindow(nowMs);
+  }
+
+  #resetWindow(nowMs: number): void {
+    this.#windowStartedAt = nowMs;
+    this.#attempts = 0;
+    this.#failures = 0;
+  }
+}

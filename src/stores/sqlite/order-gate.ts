@@ -1,0 +1,31 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
+
+const UNFINISHED = `order_key = ? AND state IN ('pending', 'leased')`;
+
+/**
+ * Lets one delivery of an order key through at a time. Those behind it have no due time, so claiming
+ * never walks over them, however many there are.
+ */
+export class OrderGate {
+  readonly #unfinished: StatementSync;
+  readonly #release: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#unfinished = db.prepare(`SELECT 1 FROM deliveries WHERE ${UNFINISHED} LIMIT 1`);
+    this.#release = db.prepare(`
+      UPDATE deliveries SET due_at = ?, reason = NULL, updated_at = ?
+      WHERE seq = (SELECT min(seq) FROM deliveries WHERE ${UNFINISHED})
+        AND state = 'pending' AND reason = '${WAITS_FOR_ORDER}'`);
+  }
+
+  /** Whether an earlier delivery of the key is still to come to its end. */
+  isHeld(orderKey: string): boolean {
+    return this.#unfinished.get(orderKey) !== undefined;
+  }
+
+  /** Makes the first that waits due, when nothing is before it any more. */
+  release(orderKey: string, atMs: number): void {
+    this.#release.run(atMs, atMs, orderKey);
+  }
+}
