@@ -42,6 +42,8 @@ describe('defaults', () => {
       host: '127.0.0.1',
       port: 8420,
       publicUrl: null,
+      tlsCert: null,
+      tlsKey: null,
       dataDir: '/work/.ringback',
       storeUrl: 'sqlite:/work/.ringback/ringback.db',
       storeMaxBytes: 0,
@@ -105,6 +107,21 @@ describe('types', () => {
 
   it('have the names of the schema', () => {
     expect(Object.keys(config())).toEqual(SETTING_KEYS.map(configName));
+  });
+});
+
+describe('TLS', () => {
+  it('takes certificate and key, or neither', () => {
+    expect(config({ env: { RINGBACK_TLS_CERT: 'a.crt', RINGBACK_TLS_KEY: '/b.key' } })).toMatchObject({
+      tlsCert: '/work/a.crt',
+      tlsKey: '/b.key',
+    });
+    expect(problems({ env: { RINGBACK_TLS_CERT: 'a.crt' } })).toEqual([
+      'tlsCert (env RINGBACK_TLS_CERT): it is of no use without tlsKey; set tlsKey too, or neither',
+    ]);
+    expect(problems({ flags: { tlsKey: 'b.key' } })).toEqual([
+      'tlsKey (flag --tls-key): it is of no use without tlsCert; set tlsCert too, or neither',
+    ]);
   });
 });
 
@@ -176,6 +193,8 @@ describe('the configuration file', () => {
       allowPrivate: ['10.0.0.0/8', 'fd00::/8'],
       trustedProxies: [],
       publicUrl: null,
+      tlsCert: null,
+      tlsKey: null,
       host: '::1',
     });
   });

@@ -54,6 +54,18 @@ export const SETTINGS = {
     whenUnset: 'made from the address that the gateway listens on',
     description: 'URL under which senders reach the gateway; ingest URLs begin with it.',
   },
+  tlsCert: {
+    type: 'path',
+    default: null,
+    whenUnset: 'the gateway speaks plain http',
+    description: 'Certificate chain (PEM) with which the gateway serves https; read again when it changes.',
+  },
+  tlsKey: {
+    type: 'path',
+    default: null,
+    whenUnset: 'the gateway speaks plain http',
+    description: 'Private key (PEM) of `tlsCert`.',
+  },
   dataDir: {
     type: 'path',
     default: { dev: './.ringback', production: '/var/lib/ringback' },

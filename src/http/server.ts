@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Problem } from '../domain/problem.ts';
+import type { ServerCertificate } from './certificate-files.ts';
 import type { HttpContext } from './http-context.ts';
 import { ingestRoutes } from './ingest.ts';
 import { problemBody, sendProblem } from './problem-response.ts';
@@ -12,23 +13,31 @@ export interface HttpServerOptions {
   /** Time in which a request must have arrived whole. */
   readonly requestTimeoutMs: number;
   readonly makeRequestId: () => string;
+  /** Serves https with it; `null` = plain http. */
+  readonly certificate: ServerCertificate | null;
 }
 
 /** How often connections are looked at for requests that are late. */
 const CHECK_EVERY_MS = 1_000;
+/** A client that connects and does not finish its handshake holds a socket that long. */
+const HANDSHAKE_LIMIT_MS = 10_000;
 
 /** The HTTP edge: ingest, REST, the stream and health, on one port. */
 export function createHttpServer(
   context: HttpContext,
   options: HttpServerOptions,
 ): { readonly app: FastifyInstance; readonly endStreams: () => void } {
-  const app = Fastify({
+  const { certificate } = options;
+  const checked = { connectionsCheckingInterval: CHECK_EVERY_MS };
+  const app: FastifyInstance = Fastify({
     logger: false,
     genReqId: options.makeRequestId,
     requestTimeout: options.requestTimeoutMs,
     connectionTimeout: 0,
     keepAliveTimeout: 75_000,
-    http: { connectionsCheckingInterval: CHECK_EVERY_MS },
+    ...(certificate === null
+      ? { http: checked }
+      : { https: { ...checked, ...certificate, handshakeTimeout: HANDSHAKE_LIMIT_MS } }),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
     clientErrorHandler(error, socket) {
