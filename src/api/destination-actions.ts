@@ -14,7 +14,7 @@ function stateOperation(verb: string, state: Destination['state'], summary: stri
     summary,
     params: idParams,
     query: nothing,
-    body: z.strictObject({ reason: z.string().max(200).optional() }),
+    body: z.strictObject({ reason: z.string().max(200).optional().describe('shown with the destination') }),
     output: destinationOut,
     status: 200,
     run: async (context, { params, body }) => {

@@ -57,16 +57,21 @@ const signingIn = z.strictObject({
 
 const changeable = {
   name,
-  url: z.string().min(1).max(2_048),
-  headers: headersIn,
-  timeout: durationField('100ms', '5m'),
-  max_in_flight: z.int().min(1).max(1_000),
+  url: z.string().min(1).max(2_048).describe('where events are sent to'),
+  headers: headersIn.describe('sent with every attempt'),
+  timeout: durationField('100ms', '5m').describe('how long an attempt may take, from 100ms to 5m'),
+  max_in_flight: z.int().min(1).max(1_000).describe('attempts at the same time'),
   rate_limit: rateLimitIn.nullable(),
-  auth: authIn.nullable(),
+  auth: authIn.nullable().describe('credentials that are sent along'),
 };
 
 const createBody = z
-  .strictObject({ ...changeable, kind: z.literal('webhook'), signing: signingIn, tenant })
+  .strictObject({
+    ...changeable,
+    kind: z.literal('webhook').describe('how events are sent'),
+    signing: signingIn.describe('how attempts are signed'),
+    tenant,
+  })
   .partial()
   .required({ name: true, url: true });
 const changeBody = z.strictObject(changeable).partial();
@@ -321,7 +326,7 @@ const rotateSecret = operation({
   params: idParams,
   query: nothing,
   body: z.strictObject({
-    secret: z.string().trim().max(256).optional(),
+    secret: z.string().trim().max(256).optional().describe('absent = one is made and shown once'),
     grace: durationField('0s', '30d').optional().describe('how long both sign, default 24h'),
   }),
   output: destinationWithSecretOut,

@@ -24,17 +24,21 @@ import { tenantFilter, visible } from './tenancy.ts';
 
 /** Filters of every question about events. */
 export const eventFilterFields = {
-  type: z.string().refine(isTypePattern, 'must be an event type or a pattern').optional(),
+  type: z
+    .string()
+    .refine(isTypePattern, 'must be an event type or a pattern')
+    .optional()
+    .describe('an event type, or a pattern such as invoice.*'),
   source: z
     .string()
     .max(128)
     .optional()
     .describe('id or name of a source, or the source of published events'),
   tenant: tenant.optional(),
-  from: instantIn.optional(),
-  to: instantIn.optional(),
-  key: z.string().max(512).optional(),
-  correlation_id: z.string().max(128).optional(),
+  from: instantIn.optional().describe('received at or after this RFC 3339 time'),
+  to: instantIn.optional().describe('received before this RFC 3339 time'),
+  key: z.string().max(512).optional().describe('key of the events'),
+  correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
   q: z.string().min(1).max(200).optional().describe('text in the body, the type, the key or the subject'),
 };
 

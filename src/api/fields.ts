@@ -54,12 +54,14 @@ export const name = z
   .trim()
   .min(1)
   .max(100)
-  .regex(/^[^\p{Cc}]+$/u, 'must not contain control characters');
+  .regex(/^[^\p{Cc}]+$/u, 'must not contain control characters')
+  .describe('what people call it');
 
 /** A tenant. */
 export const tenant = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')
+  .describe('whose it is; only for keys that are not bound to a tenant');
 
 /** Text that travels in a header. */
 export const headerText = z
@@ -73,7 +75,8 @@ export const record = z.record(z.string(), z.unknown());
 /** At most `limit` in each `period`. */
 export const rateLimitIn = z
   .strictObject({ limit: z.number().positive().max(1_000_000), period: durationField('100ms', '24h') })
-  .transform(({ limit, period }) => ({ limit, periodMs: period }));
+  .transform(({ limit, period }) => ({ limit, periodMs: period }))
+  .describe('at most `limit` in each `period`');
 
 /** A rate limit in answers; `null` = none. */
 export const rateLimitOut = z.object({ limit: z.number(), period: z.string() }).nullable();

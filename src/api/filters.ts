@@ -7,7 +7,7 @@ import { id, nothing, record } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
 
 const body = z.strictObject({
-  filter: z.string().min(1).max(4_096),
+  filter: z.string().min(1).max(4_096).describe('CEL over event, headers, data'),
   event: id.optional().describe('an event of the log'),
   sample: z
     .strictObject({

@@ -53,9 +53,9 @@ const create = operation({
   query: nothing,
   body: z.strictObject({
     name,
-    scopes: z.array(z.enum(SCOPES)).min(1),
-    tenant: tenant.optional(),
-    expires_at: instantIn.optional(),
+    scopes: z.array(z.enum(SCOPES)).min(1).describe('what it may do'),
+    tenant: tenant.optional().describe('bind it to this tenant; absent = every tenant'),
+    expires_at: instantIn.optional().describe('RFC 3339 time after which it is refused'),
   }),
   output: keyOut.extend({ key: z.string().describe('shown this once; only its hash is kept') }),
   status: 201,

@@ -13,16 +13,19 @@ const ENCODER = new TextEncoder();
 const BATCH_LIMIT = 1_000;
 
 const eventBody = z.strictObject({
-  type: z.string().refine(isEventType, 'must be segments of letters, digits, "_" and "-" joined by "."'),
-  data: z.unknown(),
+  type: z
+    .string()
+    .refine(isEventType, 'must be segments of letters, digits, "_" and "-" joined by "."')
+    .describe('what happened, e.g. invoice.paid'),
+  data: z.unknown().describe('the payload, any JSON'),
   id: z.string().min(1).max(512).optional().describe('your own id: publishing it again is a duplicate'),
-  source: z.string().min(1).max(128).optional(),
-  subject: z.string().max(512).optional(),
-  key: z.string().max(512).optional(),
-  time: instantIn.optional(),
+  source: z.string().min(1).max(128).optional().describe('who says so, default "api"'),
+  subject: z.string().max(512).optional().describe('what it is about'),
+  key: z.string().max(512).optional().describe('what events have in common that belong together'),
+  time: instantIn.optional().describe('RFC 3339 time at which it happened, default now'),
   tenant: tenant.optional(),
-  causation_id: z.string().max(128).optional(),
-  correlation_id: z.string().max(128).optional(),
+  causation_id: z.string().max(128).optional().describe('id of the event that led to this one'),
+  correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
 });
 
 const acceptedOut = z.object({ id, duplicate: z.boolean(), deliveries: z.int() });
@@ -95,7 +98,9 @@ const publishBatch = operation({
   summary: 'Publish up to 1,000 events, all or none of them',
   params: nothing,
   query: nothing,
-  body: z.strictObject({ events: z.array(eventBody).min(1).max(BATCH_LIMIT) }),
+  body: z.strictObject({
+    events: z.array(eventBody).min(1).max(BATCH_LIMIT).describe('each as for publish'),
+  }),
   output: batchOut,
   status: 202,
   run: async (context, { body }) => {

@@ -20,15 +20,19 @@ import { operation, type OperationContext } from './operation.ts';
 import { tenantFor, visible } from './tenancy.ts';
 
 const filterIn = z.strictObject({
-  event_ids: z.array(id).min(1).max(1_000).optional(),
-  delivery_ids: z.array(id).min(1).max(1_000).optional(),
-  state: deliveryState.optional(),
-  type: z.string().refine(isTypePattern, 'must be an event type or a pattern').optional(),
+  event_ids: z.array(id).min(1).max(1_000).optional().describe('these events'),
+  delivery_ids: z.array(id).min(1).max(1_000).optional().describe('these deliveries'),
+  state: deliveryState.optional().describe('deliveries in this state'),
+  type: z
+    .string()
+    .refine(isTypePattern, 'must be an event type or a pattern')
+    .optional()
+    .describe('an event type, or a pattern such as invoice.*'),
   source: z.string().max(128).optional().describe('id or name of a source'),
-  destination: id.optional(),
-  subscription: id.optional(),
-  from: instantIn.optional(),
-  to: instantIn.optional(),
+  destination: id.optional().describe('id of a destination'),
+  subscription: id.optional().describe('id of a subscription'),
+  from: instantIn.optional().describe('at or after this RFC 3339 time'),
+  to: instantIn.optional().describe('before this RFC 3339 time'),
 });
 
 const replayOut = z.object({
@@ -96,9 +100,9 @@ const create = operation({
   params: nothing,
   query: nothing,
   body: z.strictObject({
-    filter: filterIn,
+    filter: filterIn.describe('what to deliver again'),
     destination_id: id.optional().describe('send everything here instead'),
-    dry_run: z.boolean().default(false),
+    dry_run: z.boolean().default(false).describe('count only, send nothing'),
     rate_limit: z.number().positive().max(10_000).optional().describe('deliveries a second'),
     tenant: tenant.optional(),
   }),

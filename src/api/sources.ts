@@ -35,22 +35,26 @@ const dedupeIn = z.strictObject({
 
 const changeable = {
   name,
-  enabled: z.boolean(),
+  enabled: z.boolean().describe('a disabled source answers 410'),
   config: record.describe("the provider's own public fields, see docs/providers.md"),
   verification: record.nullable().describe('declarative scheme, for provider "hmac"'),
-  dedupe: dedupeIn,
+  dedupe: dedupeIn.describe('which events are the same, and for how long that is remembered'),
   allowed_ips: z.array(z.string().max(64)).max(200).describe('CIDR blocks; empty = anyone'),
   content_types: z.array(z.string().max(128).toLowerCase()).max(20).describe('media types; empty = any'),
-  max_body_bytes: sizeIn,
+  max_body_bytes: sizeIn.describe('largest body that is taken: bytes, or text such as 64KiB'),
   schema: record.nullable().describe('JSON Schema (2020-12) of the body'),
-  on_invalid: z.enum(['reject', 'mark']),
+  on_invalid: z.enum(['reject', 'mark']).describe('what becomes of events that do not fit the schema'),
   rate_limit: rateLimitIn.nullable(),
 };
 
 const createBody = z
   .strictObject({
     ...changeable,
-    provider: z.string().min(1).max(64),
+    provider: z
+      .string()
+      .min(1)
+      .max(64)
+      .describe('who sends, e.g. github, stripe, standardwebhooks; or hmac, token, basic, none'),
     secrets: z.array(secretText).max(10).describe('newest first; any of them is accepted'),
     tenant,
   })
@@ -286,7 +290,7 @@ const addSecret = operation({
   params: idParams,
   query: nothing,
   body: z.strictObject({
-    secret: secretText,
+    secret: secretText.describe('what the sender signs with'),
     previous_expire_in: durationField('0s', '90d').optional().describe('when the ones before stop counting'),
   }),
   output: sourceOut,

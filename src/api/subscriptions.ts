@@ -38,11 +38,18 @@ const typePattern = z.string().refine(isTypePattern, {
 const retryIn = z
   .strictObject({
     max_attempts: z.int().min(1).max(MAX_ATTEMPTS).optional().describe('counts the first'),
-    schedule: z.array(durationField('0ms', '7d')).min(1).max(MAX_ATTEMPTS).optional(),
-    base: durationField('1ms', '24h').optional(),
-    factor: z.number().min(1).max(10).optional(),
-    max_delay: durationField('1ms', '7d').optional(),
-    jitter: z.number().min(0).max(1).optional(),
+    schedule: z
+      .array(durationField('0ms', '7d'))
+      .min(1)
+      .max(MAX_ATTEMPTS)
+      .optional()
+      .describe('waits between attempts, each a duration'),
+    base: durationField('1ms', '24h')
+      .optional()
+      .describe('duration of the first wait, instead of a schedule'),
+    factor: z.number().min(1).max(10).optional().describe('each wait is this many times the one before'),
+    max_delay: durationField('1ms', '7d').optional().describe('longest wait, a duration'),
+    jitter: z.number().min(0).max(1).optional().describe('part of a wait that chance may take off, 0 to 1'),
   })
   .refine((retry) => retry.schedule === undefined || (retry.base ?? retry.factor) === undefined, {
     message: 'give either "schedule" or "base" and "factor", not both',
@@ -53,7 +60,7 @@ const expression = z.string().min(1).max(4_096).nullable();
 
 const changeable = {
   name,
-  destination_id: id,
+  destination_id: id.describe('where the events go'),
   sources: z.array(z.string().min(1)).max(100).describe('ids or names; empty = all'),
   types: z.array(typePattern).max(100).describe('patterns such as invoice.*; empty = all'),
   filter: expression.describe('CEL over event, headers, data'),
@@ -62,10 +69,12 @@ const changeable = {
   ordering: z.enum(['none', 'key']).describe('key: one at a time per session key, else per event key'),
   delay: durationField('0s', '30d').describe('how long the first attempt waits'),
   delivery_expiry: durationField('1s', '90d').nullable().describe('age at which a delivery is given up'),
-  retry: retryIn,
-  on_client_error: z.enum(['retry', 'dead']),
-  enabled: z.boolean(),
-  expires_at: instantIn.nullable(),
+  retry: retryIn.describe('when and how often a failed attempt is repeated'),
+  on_client_error: z
+    .enum(['retry', 'dead'])
+    .describe('what a 4xx answer means; receivers give them while they deploy'),
+  enabled: z.boolean().describe('a disabled subscription takes no events'),
+  expires_at: instantIn.nullable().describe('RFC 3339 time after which it takes no events'),
 };
 
 const createBody = z

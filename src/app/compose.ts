@@ -19,10 +19,7 @@ import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
 import type { PrometheusMetrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import { createVerifiers } from '../verifiers/verifiers.ts';
-
-/** Files of the data directory that hold keys; both are readable by their owner only. */
-export const SECRET_KEY_FILE = 'secret.key';
-export const ADMIN_KEY_FILE = 'admin.key';
+import { SECRET_KEY_FILE } from './key-files.ts';
 
 /** Every adapter, chosen: the one place that names them. */
 export function composeServices(

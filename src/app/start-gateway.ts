@@ -13,8 +13,9 @@ import { systemRandomness } from '../security/randomness.ts';
 import { createLogger, type FlushableLogger } from '../telemetry/logger.ts';
 import { createMetrics, type PrometheusMetrics } from '../telemetry/metrics.ts';
 import { apiKeys } from './api-keys.ts';
-import { ADMIN_KEY_FILE, composeGateway, composeServices } from './compose.ts';
+import { composeGateway, composeServices } from './compose.ts';
 import { certificatePathsOf, followCertificate } from './follow-certificate.ts';
+import { ADMIN_KEY_FILE } from './key-files.ts';
 import { openStore } from './open-store.ts';
 import { readVersion } from './version.ts';
 
@@ -66,8 +67,12 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
         log.info('gateway.stopping');
         stopWatching();
         endStreams();
-        await app.close();
-        await Promise.race([gateway.stop(), delay(config.drainTimeoutMs, undefined, { ref: false })]);
+        const drained = delay(config.drainTimeoutMs, undefined, { ref: false });
+        // Half of the time at the most: a request that drips in must not use up that of the attempts.
+        const intakeLimit = delay(config.drainTimeoutMs / 2, undefined, { ref: false });
+        await Promise.race([app.close(), intakeLimit]);
+        app.server.closeAllConnections();
+        await Promise.race([gateway.stop(), drained]);
         await services.sender.close();
         await store.close();
         log.info('gateway.stopped');

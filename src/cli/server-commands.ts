@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import { flagName, type Profile, SETTING_KEYS, settingOf } from '../config/schema.ts';
+import type { Profile } from '../config/schema.ts';
 import { formatProblem, showConfig } from '../config/show.ts';
 import { insecureSettings } from '../app/insecure-settings.ts';
 import { printDevGuide } from './dev-guide.ts';
+import { loadSettings, withSettings } from './load-settings.ts';
 import { failure, printRows, printText } from './output.ts';
 
 /** `dev`, `start` and `config show`. */
@@ -20,36 +19,8 @@ export function addServerCommands(program: Command): void {
     .action((flags: Record<string, unknown>) => show(flags));
 }
 
-function withSettings(command: Command): Command {
-  command.option('--config <file>', 'configuration file (default: ringback.yaml when it is there)');
-  for (const key of SETTING_KEYS) {
-    const flag = flagName(key);
-    if (flag !== null) command.option(`${flag} <value>`, settingOf(key).description);
-  }
-  return command;
-}
-
-function load(profile: Profile, flags: Record<string, unknown>): LoadedConfig {
-  return loadConfig({
-    profile,
-    flags,
-    env: process.env,
-    cwd: process.cwd(),
-    isTerminal: process.stdout.isTTY,
-    otherEnv: ['RINGBACK_URL'],
-    readFile: (path) => {
-      try {
-        return readFileSync(path, 'utf8');
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-        throw error;
-      }
-    },
-  });
-}
-
 async function run(profile: Profile, flags: Record<string, unknown>): Promise<void> {
-  const loaded = load(profile, flags);
+  const loaded = loadSettings(profile, flags);
   for (const warning of loaded.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
   if (!loaded.ok) {
     throw failure(
@@ -60,14 +31,16 @@ async function run(profile: Profile, flags: Record<string, unknown>): Promise<vo
   const insecure = profile === 'production' ? insecureSettings(loaded.config) : [];
   if (insecure.length > 0) throw failure('refusing to start with insecure settings:', insecure);
   const { startGateway } = await import('../app/start-gateway.ts');
+  const starting = startGateway(loaded.config, profile);
+  // Before it is ready: whoever reads "gateway.started" may send the signal at once.
+  stopOnSignal(async () => (await starting).stop());
   let gateway;
   try {
-    gateway = await startGateway(loaded.config, profile);
+    gateway = await starting;
   } catch (error) {
     throw failure('the gateway could not start:', [explain(error, loaded.config.port)]);
   }
   if (profile === 'dev') printDevGuide(gateway);
-  stopOnSignal(() => gateway.stop());
 }
 
 /** The first signal stops in good order, the second at once. */
@@ -99,7 +72,7 @@ function explain(error: unknown, port: number): string {
 
 function show(flags: Record<string, unknown>): void {
   const { json, profile, ...settings } = flags;
-  const loaded = load(profile === 'production' ? 'production' : 'dev', settings);
+  const loaded = loadSettings(profile === 'production' ? 'production' : 'dev', settings);
   const rows = showConfig(loaded);
   if (json === true) printText(JSON.stringify(rows, null, 2));
   else {

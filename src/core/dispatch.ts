@@ -74,9 +74,9 @@ export class Dispatcher {
     this.#cancelTimer?.();
     this.#cancelSweep?.();
     for (const lane of this.#lanes.values()) for (const delivery of lane.clear()) this.#giveBack(delivery);
-    if (this.#inFlight + this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
+      this.#tellIfIdle();
     });
   }
 
@@ -102,8 +102,7 @@ export class Dispatcher {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
       lane.unreserve();
-      lane.queue(leased());
-      this.#pump(lane);
+      this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
     }
@@ -172,6 +171,7 @@ export class Dispatcher {
       this.#claiming = false;
     }
     this.#armForNext();
+    this.#tellIfIdle();
   }
 
   #lanesToClaim(now: number) {
@@ -203,7 +203,15 @@ export class Dispatcher {
 
   #queue(delivery: LeasedDelivery): void {
     this.#bytes += delivery.event.body.byteLength;
-    const lane = this.#lane(delivery.destinationId);
+    this.#begin(this.#lane(delivery.destinationId), delivery);
+  }
+
+  /** What comes leased after the stop goes back: left leased, it would count as a lost attempt. */
+  #begin(lane: Lane, delivery: LeasedDelivery): void {
+    if (!this.#running) {
+      this.#giveBack(delivery);
+      return;
+    }
     lane.queue(delivery);
     this.#pump(lane);
   }
@@ -266,20 +274,32 @@ export class Dispatcher {
       this.#unsettled -= 1;
       this.#feedStarved();
       if (dueAt !== null) this.wake(lane.destinationId, dueAt);
-      if (!this.#running && this.#inFlight + this.#unsettled === 0) this.#idle?.();
+      this.#tellIfIdle();
       return undefined;
     });
+  }
+
+  #tellIfIdle(): void {
+    if (this.#running || this.#claiming || this.#inFlight + this.#unsettled > 0) return;
+    this.#idle?.();
+  }
+
+  /** Step by step until none is left: a process that dies may leave thousands of leases behind. */
+  async #takeBackLost(): Promise<void> {
+    const { clock, log, store } = this.#services;
+    for (;;) {
+      const ask = { nowMs: clock.now(), token: this.#token, lanes: [], maxBytes: 1 };
+      const { abandoned } = await store.log.claimDue(ask);
+      if (abandoned === 0) return;
+      log.warn('lease.lost', { deliveries: abandoned });
+    }
   }
 
   /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
   async #sweep(): Promise<void> {
     try {
       const { log } = this.#services.store;
-      const now = this.#services.clock.now();
-      const taken = await log.claimDue({ nowMs: now, token: this.#token, lanes: [], maxBytes: 1 });
-      if (taken.abandoned > 0) {
-        this.#services.log.warn('lease.lost', { deliveries: taken.abandoned });
-      }
+      await this.#takeBackLost();
       for (const { destinationId, nextDueAt } of await log.pendingLanes()) {
         this.#lane(destinationId).wake(nextDueAt);
       }

@@ -1,5 +1,5 @@
 import { type Event, headerValue } from '../domain/event.ts';
-import { Problem } from '../domain/problem.ts';
+import { Problem, type ProblemCode, PROBLEMS } from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
@@ -29,6 +29,12 @@ export type IngestAnswer =
 
 const NO_BODY = new Uint8Array(0);
 const MAX_KEY_CHARS = 512;
+const LATIN1 = new TextDecoder('latin1');
+/**
+ * For providers that give their events no id: a retry comes within minutes, while the same bytes an hour
+ * later are news (Dropbox says only that something changed).
+ */
+const BODY_WINDOW_MS = 10 * 60_000;
 
 type Verified = Extract<SourceVerdict, { ok: true }>;
 
@@ -95,7 +101,10 @@ export class Ingest {
     const verdict = pending instanceof Promise ? await pending : pending;
     if (!verdict.ok) {
       const detail = `the request was not proven to come from ${source.provider}: ${verdict.reason}`;
-      throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail);
+      const { refusalStatus } = verifier;
+      const wanted = refusalStatus !== undefined && refusalStatus !== 401 && isProofProblem(verdict.code);
+      const extra = wanted ? { status: refusalStatus } : {};
+      throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail, extra);
     }
     this.#checkContentType(source, call);
     const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
@@ -104,7 +113,7 @@ export class Ingest {
     const input = { event, parsed };
     const appended = await this.#acceptance.accept(
       input,
-      this.#dedupeClaim(active, event, parsed),
+      this.#dedupeClaim(active, event, verdict.event, parsed),
       source.provider,
     );
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
@@ -197,9 +206,15 @@ export class Ingest {
   #dedupeClaim(
     active: ActiveSource,
     event: Event,
+    identity: EventIdentity,
     parsed: { readonly value: unknown } | undefined,
   ): DedupeClaim | null {
     const { source, dedupeKey } = active;
+    if (dedupeKey === null && event.externalId === null && identity.dedupe === 'body') {
+      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
+      const windowMs = Math.min(source.dedupe.windowMs, BODY_WINDOW_MS);
+      return { scope: source.id, key, expiresAt: event.receivedAt + windowMs, fingerprint: '' };
+    }
     const key =
       dedupeKey === null ? event.externalId : this.#ownKey(dedupeKey.evaluate(new EventInput(event, parsed)));
     if (key === null || key === '') return null;
@@ -212,6 +227,11 @@ export class Ingest {
     if (!result.ok || result.value === null || result.value === undefined) return null;
     return bounded(typeof result.value === 'string' ? result.value : JSON.stringify(result.value));
   }
+}
+
+/** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
+function isProofProblem(code: ProblemCode): boolean {
+  return PROBLEMS[code].status === 401;
 }
 
 /** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */

@@ -1,4 +1,4 @@
-import { Problem, type ProblemCode } from '../domain/problem.ts';
+import { Problem, type ProblemCode, type ProblemExtra } from '../domain/problem.ts';
 import { TokenBucket } from '../domain/rate-limit.ts';
 import { type Rejection, REJECTION_BODY_LIMIT } from '../domain/records.ts';
 import { DEFAULT_TENANT, type Source } from '../domain/settings.ts';
@@ -40,7 +40,7 @@ export class Rejections {
     code: ProblemCode,
     reason: string,
     detail: string,
-    extra: { retryAfterS?: number; errors?: readonly { pointer: string; message: string }[] } = {},
+    extra: ProblemExtra = {},
   ): Problem {
     const { metrics, log, clock, ids } = this.#services;
     metrics.requestRejected(code);

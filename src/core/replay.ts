@@ -38,6 +38,7 @@ export class Replays {
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #pauses = new Set<() => void>();
   #stopping = false;
 
   constructor(services: Services, directory: Directory, lanes: LaneControl) {
@@ -106,6 +107,7 @@ export class Replays {
   /** Resolves when no step is under way; the rest is done after the next start. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const end of this.#pauses) end();
     await Promise.all(this.#running.values());
   }
 
@@ -218,9 +220,16 @@ export class Replays {
       : { state: 'pending', dueAt: this.#services.clock.now() };
   }
 
+  /** Ends early when the gateway stops: a slow replay must not hold the exit up. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#services.clock.after(ms, resolve);
+      const end = (): void => {
+        cancel();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const cancel = this.#services.clock.after(ms, end);
+      this.#pauses.add(end);
     });
   }
 }

@@ -19,7 +19,7 @@ export class IdMaker {
   readonly #random: (bytes: number) => Uint8Array;
   #lastMs = 0;
   #counter = 0;
-  #timePart = '';
+  #timePart = encode(0, TIME_CHARS);
   #pool: Uint8Array = new Uint8Array(0);
   #poolAt = 0;
 

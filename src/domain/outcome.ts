@@ -64,14 +64,27 @@ export function judge(result: SendResult, onClientError: 'retry' | 'dead', nowMs
   return { outcome, error, retryAfterMs, gone: false };
 }
 
+/**
+ * The three forms of an HTTP-date, of which one says no zone (RFC 9110 5.6.7). `Date.parse` alone would
+ * take nearly any words with a number in them for a date, and that form for local time.
+ */
+const HTTP_DATE =
+  /^[A-Za-z]{3}, \d{2} [A-Za-z]{3} \d{4} \d{2}:\d{2}:\d{2} GMT$|^[A-Za-z]{6,9}, \d{2}-[A-Za-z]{3}-\d{2} \d{2}:\d{2}:\d{2} GMT$/;
+const ASCTIME_DATE = /^[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
+
 /** `Retry-After` in milliseconds from now: delay-seconds or HTTP-date (RFC 9110 10.2.3), else `null`. */
 export function parseRetryAfter(headers: readonly string[], nowMs: number): number | null {
   for (let index = 0; index + 1 < headers.length; index += 2) {
     if (headers[index]?.toLowerCase() !== 'retry-after') continue;
     const value = headers[index + 1]?.trim() ?? '';
-    if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-    const at = /^[A-Za-z]{3}/.test(value) ? Date.parse(value) : Number.NaN;
+    if (/^\d+$/.test(value)) return Number(value) * 1000;
+    const at = parseHttpDate(value);
     return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
   }
   return null;
+}
+
+function parseHttpDate(text: string): number {
+  if (HTTP_DATE.test(text)) return Date.parse(text);
+  return ASCTIME_DATE.test(text) ? Date.parse(`${text} GMT`) : Number.NaN;
 }

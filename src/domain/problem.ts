@@ -48,6 +48,14 @@ export interface FieldError {
   readonly message: string;
 }
 
+/** What a problem may say beyond its code and detail. */
+export interface ProblemExtra {
+  readonly errors?: readonly FieldError[];
+  readonly retryAfterS?: number;
+  readonly status?: number;
+  readonly cause?: unknown;
+}
+
 /**
  * An error that the caller or the operator can act on. Anything else that is thrown is a bug.
  *
@@ -57,21 +65,16 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly errors: readonly FieldError[];
   readonly retryAfterS: number | null;
+  /** HTTP status: the code's own, or the one that a provider insists on. */
+  readonly status: number;
 
-  constructor(
-    code: ProblemCode,
-    detail: string,
-    extra: { errors?: readonly FieldError[]; retryAfterS?: number; cause?: unknown } = {},
-  ) {
+  constructor(code: ProblemCode, detail: string, extra: ProblemExtra = {}) {
     super(detail, extra.cause === undefined ? undefined : { cause: extra.cause });
     this.name = 'Problem';
     this.code = code;
     this.errors = extra.errors ?? [];
     this.retryAfterS = extra.retryAfterS ?? null;
-  }
-
-  get status(): number {
-    return PROBLEMS[this.code].status;
+    this.status = extra.status ?? PROBLEMS[code].status;
   }
 
   get retryable(): boolean {

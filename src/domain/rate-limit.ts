@@ -1,4 +1,4 @@
-/** At most `limit` in any `periodMs`, smoothed: the bucket holds `limit` and refills evenly. */
+/** `limit` per `periodMs` in the long run; beyond it a burst of `limit` may pass at once. */
 export interface RateLimit {
   readonly limit: number;
   readonly periodMs: number;
@@ -7,16 +7,19 @@ export interface RateLimit {
 /**
  * A token bucket on a clock that the caller reads.
  *
- * It starts full, so the first burst of `limit` passes at once.
+ * It starts full, so the first burst of `limit` passes at once; refilling is even.
  */
 export class TokenBucket {
   readonly #limit: RateLimit;
+  /** At least one whole token: a bucket for less (0.5 an hour) would never hold one to give. */
+  readonly #capacity: number;
   #tokens: number;
   #updatedAt: number;
 
   constructor(limit: RateLimit, nowMs: number) {
     this.#limit = limit;
-    this.#tokens = limit.limit;
+    this.#capacity = Math.max(1, limit.limit);
+    this.#tokens = this.#capacity;
     this.#updatedAt = nowMs;
   }
 
@@ -51,6 +54,6 @@ export class TokenBucket {
     const elapsedMs = Math.max(0, nowMs - this.#updatedAt);
     this.#updatedAt = nowMs;
     const refill = (elapsedMs * this.#limit.limit) / this.#limit.periodMs;
-    this.#tokens = Math.min(this.#limit.limit, this.#tokens + refill);
+    this.#tokens = Math.min(this.#capacity, this.#tokens + refill);
   }
 }

@@ -22,31 +22,42 @@ export function isTypePattern(text: string): boolean {
  *
  * `*` stands for one segment, and as the last one for all that follow, so that `invoice.*` fits
  * `invoice.paid` and `invoice.payment.failed`. `**` stands for any number of segments, none included.
+ *
+ * The time grows with the product of the two lengths at the most, whatever the pattern.
  */
 export function typeMatches(pattern: string, type: string): boolean {
   if (pattern === '*' || pattern === type) return true;
   if (!pattern.includes('*')) return false;
-  return segmentsMatch(pattern.split('.'), 0, type.split('.'), 0);
+  const wanted = pattern.split('.');
+  if (wanted.at(-1) === '*') wanted.push('**');
+  return segmentsMatch(wanted, type.split('.'));
 }
 
-function segmentsMatch(
-  pattern: readonly string[],
-  patternAt: number,
-  type: readonly string[],
-  typeAt: number,
-): boolean {
-  if (patternAt === pattern.length) return typeAt === type.length;
-  const segment = pattern[patternAt];
-  const isLast = patternAt === pattern.length - 1;
-  if (segment === '**') {
-    if (isLast) return true;
-    for (let skipTo = typeAt; skipTo <= type.length; skipTo += 1) {
-      if (segmentsMatch(pattern, patternAt + 1, type, skipTo)) return true;
+/**
+ * Only the last `**` is ever widened: what the ones before it took can stay, for whatever a wider one
+ * would leave over, the later one can take as well. Trying each width of each would be exponential.
+ */
+function segmentsMatch(wanted: readonly string[], type: readonly string[]): boolean {
+  let wantedAt = 0;
+  let typeAt = 0;
+  let afterStars = -1;
+  let starsEnd = 0;
+  while (typeAt < type.length) {
+    const segment = wanted[wantedAt];
+    if (segment === '**') {
+      wantedAt += 1;
+      afterStars = wantedAt;
+      starsEnd = typeAt;
+    } else if (segment === '*' || segment === type[typeAt]) {
+      wantedAt += 1;
+      typeAt += 1;
+    } else if (afterStars >= 0) {
+      starsEnd += 1;
+      typeAt = starsEnd;
+      wantedAt = afterStars;
+    } else {
+      return false;
     }
-    return false;
   }
-  if (typeAt === type.length) return false;
-  if (segment === '*' && isLast) return true;
-  if (segment !== '*' && segment !== type[typeAt]) return false;
-  return segmentsMatch(pattern, patternAt + 1, type, typeAt + 1);
+  return wanted.slice(wantedAt).every((segment) => segment === '**');
 }

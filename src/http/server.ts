@@ -34,6 +34,7 @@ export function createHttpServer(
     genReqId: options.makeRequestId,
     requestTimeout: options.requestTimeoutMs,
     connectionTimeout: 0,
+    return503OnClosing: false,
     keepAliveTimeout: 75_000,
     ...(certificate === null
       ? { http: checked }
@@ -59,11 +60,29 @@ export function createHttpServer(
         : context.asProblem(error, request.id);
     return sendProblem(reply, problem, request.id);
   });
+  refuseWhenStopping(app);
   ingestRoutes(app, context);
   restRoutes(app, context);
   serviceRoutes(app, context);
   const endStreams = streamRoute(app, context);
   return { app, endStreams };
+}
+
+/** Requests that still come on open connections: in our own shape, with when to come again. */
+function refuseWhenStopping(app: FastifyInstance): void {
+  let stopping = false;
+  app.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!stopping) {
+      done();
+      return;
+    }
+    const problem = new Problem('shutting_down', 'the gateway is stopping', { retryAfterS: 1 });
+    void sendProblem(reply, problem, request.id);
+  });
 }
 
 /** What Node could not even parse, or what did not arrive in time, is answered in the same shape. */

@@ -18,6 +18,8 @@ export interface EventIdentity {
   readonly type?: string;
   readonly key?: string;
   readonly timeMs?: number;
+  /** The provider gives its events no id: equal bodies within a short time are the same event. */
+  readonly dedupe?: 'body';
 }
 
 /** Whether a request is proven, with what it says of itself, or why not. */
@@ -50,6 +52,8 @@ export interface SourceVerifier {
   handshake(request: IngestRequest): HandshakeAnswer | undefined | Promise<HandshakeAnswer | undefined>;
   /** What the provider wants to see when its event was kept; `null` = the default 202. */
   readonly successAnswer: HandshakeAnswer | null;
+  /** The status that the provider wants for a request that is not proven, instead of 401. */
+  readonly refusalStatus?: number;
 }
 
 /** Makes verifiers from the settings of sources. */

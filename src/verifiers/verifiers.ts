@@ -49,6 +49,7 @@ function compileSource(
     return {
       verify: (request) => verifier.verify(translated(request)),
       handshake: (request) => verifier.handshake(translated(request)),
+      refusalStatus: verifier.refusalStatus,
       successAnswer: verifier.successAnswer === undefined ? null : complete(verifier.successAnswer),
     };
   } catch (error) {
