@@ -1,12 +1,15 @@
 import { request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+import { createDestination, freshName, type ProblemView, publish, settled, subscribe } from './arrange.ts';
+import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+import { startConnectProxy } from './receivers/connect-proxy.ts';
 import { LOCALHOST, OTHER_LOCALHOST, TEST_AUTHORITY } from './receivers/test-authority.ts';
+import { startReceiver } from './receiving.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ringback-transport-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -89,4 +92,80 @@ test('a certificate that does not fit its key stops the start, with the reason',
   writeFileSync(paths.key, OTHER_LOCALHOST.key);
   const started = startGatewayProcess({ args: ['dev', '--tls-cert', paths.cert, '--tls-key', paths.key] });
   await expect(started).rejects.toThrow(/is not that of the first certificate/);
+});
+
+async function refused(answer: Promise<ApiAnswer>, status = 422): Promise<ProblemView> {
+  const { status: got, body } = await answer;
+  expect({ got, body }).toMatchObject({ got: status });
+  return body as ProblemView;
+}
+
+describe('what destinations may be at', () => {
+  test('plain http is refused where it is not allowed: when one is made, and when an older one is delivered to', async () => {
+    const dataDir = join(directory, 'http');
+    mkdirSync(dataDir);
+    const receiver = await startReceiver();
+    const lax = await startGatewayProcess({ dataDir });
+    const { id } = await createDestination(lax, { url: receiver.url });
+    await subscribe(lax, { destination_id: id });
+    await lax.stop();
+    const strict = await startGatewayProcess({ dataDir, env: { RINGBACK_ALLOW_HTTP_DESTINATIONS: 'false' } });
+    try {
+      const made = strict.api('POST', '/v1/destinations', { name: freshName('d'), url: receiver.url });
+      expect((await refused(made)).errors).toEqual([
+        { pointer: '/url', message: expect.stringContaining('must be an https URL') as string },
+      ]);
+      const accepted = await publish(strict, { type: 'a.b' });
+      const delivery = await settled(strict, accepted.id, ({ attempts }) => attempts.length > 0);
+      expect(delivery.attempts[0]).toMatchObject({ outcome: 'retryable', error: 'https_required' });
+      expect(receiver.received).toEqual([]);
+    } finally {
+      await strict.stop();
+      await receiver.close();
+    }
+  });
+
+  test('hosts that are denied, and those that are not on the list, are refused', async () => {
+    const gateway = await startGatewayProcess({
+      env: { RINGBACK_ALLOW_HOSTS: '*.example.com', RINGBACK_DENY_HOSTS: 'bad.example.com' },
+    });
+    try {
+      for (const [host, why] of [
+        ['bad.example.com', 'bad.example.com is on the deny-list'],
+        ['example.org', 'example.org is not on the allow-list'],
+      ]) {
+        const made = gateway.api('POST', '/v1/destinations', {
+          name: freshName('d'),
+          url: `https://${host}/`,
+        });
+        // oxlint-disable-next-line no-await-in-loop
+        expect((await refused(made)).errors).toEqual([{ pointer: '/url', message: why }]);
+      }
+      await createDestination(gateway, { url: 'https://good.example.com/' });
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
+
+test('deliveries go through the outbound proxy, whose password no log line shows', async () => {
+  const proxy = await startConnectProxy();
+  const receiver = await startReceiver();
+  const gateway = await startGatewayProcess({
+    env: { RINGBACK_OUTBOUND_PROXY: `http://me:hush@127.0.0.1:${proxy.port}`, RINGBACK_LOG_LEVEL: 'debug' },
+  });
+  try {
+    const { id } = await createDestination(gateway, { url: receiver.url });
+    await subscribe(gateway, { destination_id: id });
+    await publish(gateway, { type: 'a.b' });
+    await receiver.count(1);
+    expect(proxy.asked).toEqual([
+      { authority: new URL(receiver.url).host, authorization: `Basic ${btoa('me:hush')}` },
+    ]);
+    expect(gateway.stdout() + gateway.stderr()).not.toContain('hush');
+  } finally {
+    await gateway.stop();
+    await receiver.close();
+    await proxy.close();
+  }
 });
