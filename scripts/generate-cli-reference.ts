@@ -35,8 +35,8 @@ Every operation of the API is a command: \`POST /v1/sources\` is \`ringback sour
 const CONNECTION = new Set(['--json', '--key-file', '--data-dir', '--url', '--help']);
 const SETTINGS = new Set(['--config', ...SETTING_KEYS.map((key) => flagName(key))]);
 
-function reference(): string {
-  const program = createProgram();
+async function reference(): Promise<string> {
+  const program = await createProgram();
   const commands = program.commands.filter((command) => command.name() !== 'help');
   const summary = commands.map(
     (command) => `| [\`${command.name()}\`](#${command.name()}) | ${line(command)} |`,
@@ -105,7 +105,7 @@ function sentence(text: string): string {
 async function main(): Promise<void> {
   const path = fileURLToPath(new URL(`../${TARGET}`, import.meta.url));
   // As `prettier --check` wants it, or the two checks could never both pass.
-  const wanted = await format(reference(), { ...(await resolveConfig(path)), filepath: path });
+  const wanted = await format(await reference(), { ...(await resolveConfig(path)), filepath: path });
   if (!process.argv.includes('--check')) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, wanted);
