@@ -101,7 +101,7 @@ export class Dispatcher {
   written(delivery: NewDelivery, leased: () => LeasedDelivery): void {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
-      lane.unreserve();
+      lane.reservationUsed();
       this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
@@ -161,11 +161,14 @@ export class Dispatcher {
         lanes,
         maxBytes,
       });
-      for (const { destinationId, nextDueAt } of claimed.lanes) this.#lane(destinationId).claimed(nextDueAt);
+      const leased = countByDestination(claimed.leased);
+      for (const { destinationId, nextDueAt } of claimed.lanes) {
+        this.#lane(destinationId).claimed(nextDueAt, leased.get(destinationId) ?? 0);
+      }
       for (const delivery of claimed.leased) this.#queue(delivery);
     } catch (error) {
       pauseMs = CLAIM_PAUSE_AFTER_FAILURE_MS;
-      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs);
+      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs, 0);
       this.#services.log.error('claim.failed', {}, error);
     } finally {
       this.#claiming = false;
@@ -311,6 +314,12 @@ export class Dispatcher {
     if (!this.#running) return;
     this.#cancelSweep = this.#services.clock.after(SWEEP_EVERY_MS, () => void this.#sweep());
   }
+}
+
+function countByDestination(deliveries: readonly LeasedDelivery[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { destinationId } of deliveries) counts.set(destinationId, (counts.get(destinationId) ?? 0) + 1);
+  return counts;
 }
 
 function leaseMs(destination: Destination): number {

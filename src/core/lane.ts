@@ -22,6 +22,8 @@ export class Lane {
   #wokenAt: number | null = null;
   #bucket: TokenBucket | null = null;
   #bucketOf: Destination['rateLimit'] = null;
+  /** Tokens taken for the claim under way, which may bring fewer deliveries. */
+  #tokensAhead = 0;
 
   /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
   constructor(destinationId: string, breaker: () => Breaker) {
@@ -40,8 +42,15 @@ export class Lane {
     return true;
   }
 
+  /** The reserved delivery was written: it is queued next. */
+  reservationUsed(): void {
+    this.#reserved -= 1;
+  }
+
+  /** The reserved delivery was not written: its place and its token go to others. */
   unreserve(): void {
     this.#reserved -= 1;
+    this.#bucket?.giveBack(1);
   }
 
   queue(delivery: LeasedDelivery): void {
@@ -78,6 +87,7 @@ export class Lane {
   clear(): LeasedDelivery[] {
     const waiting = this.#ready;
     this.#ready = [];
+    this.#bucket?.giveBack(waiting.length);
     return waiting;
   }
 
@@ -90,8 +100,10 @@ export class Lane {
     this.#wokenAt = null;
   }
 
-  /** The store's answer to a claim. */
-  claimed(nextDueAt: number | null): void {
+  /** The store's answer to a claim: how many it leased, and when the next one is due. */
+  claimed(nextDueAt: number | null, leased: number): void {
+    this.#bucket?.giveBack(Math.max(0, this.#tokensAhead - leased));
+    this.#tokensAhead = 0;
     const known = Math.min(nextDueAt ?? Number.POSITIVE_INFINITY, this.#wokenAt ?? Number.POSITIVE_INFINITY);
     this.#nextDueAt = known === Number.POSITIVE_INFINITY ? null : known;
   }
@@ -107,6 +119,7 @@ export class Lane {
     for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
       this.#bucket?.take(now);
     }
+    this.#tokensAhead = destination.rateLimit === null ? 0 : limit;
     return limit;
   }
 

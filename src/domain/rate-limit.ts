@@ -33,6 +33,11 @@ export class TokenBucket {
     return this.#msUntilOne();
   }
 
+  /** Returns tokens that were taken for what was not done after all. */
+  giveBack(count: number): void {
+    this.#tokens = Math.min(this.#limit.limit, this.#tokens + count);
+  }
+
   /** How many could be taken now, without taking any. */
   available(nowMs: number): number {
     this.#refill(nowMs);
