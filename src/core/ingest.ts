@@ -213,25 +213,19 @@ export class Ingest {
     identity: EventIdentity,
     parsed: { readonly value: unknown } | undefined,
   ): DedupeClaim | null {
-    const { secrets } = this.#services;
-    if (dedupeKey === null && event.externalId === null && identity.dedupe === 'body') {
-      const key = `body:${secrets.digest(LATIN1.decode(event.body))}`;
+    if (dedupeKey === null && identity.id === undefined && identity.dedupe === 'body') {
       const windowMs = Math.min(source.dedupe.windowMs, BODY_WINDOW_MS);
+      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
       return { scope: source.id, key, expiresAt: event.receivedAt + windowMs, fingerprint: '' };
     }
     const text =
       dedupeKey === null ? (identity.id ?? null) : textOf(dedupeKey.evaluate(new EventInput(event, parsed)));
     if (text === null || text === '') return null;
     // Not cut: two long keys with the same beginning are two events, and one of them would be lost.
-    const key = text.length <= MAX_KEY_CHARS ? text : `sha256:${secrets.digest(text)}`;
+    const key = text.length <= MAX_KEY_CHARS ? text : `sha256:${this.#services.secrets.digest(text)}`;
     const expiresAt = event.receivedAt + source.dedupe.windowMs;
     return { scope: source.id, key, expiresAt, fingerprint: '' };
   }
-}
-
-/** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
-function isProofProblem(code: ProblemCode): boolean {
-  return PROBLEMS[code].status === 401;
 }
 
 /** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
@@ -246,6 +240,11 @@ const LAST_MS = 253_402_300_799_999;
 /** Senders write anything where a time belongs; what is none of this era would break whoever shows it. */
 function usableTime(ms: number | undefined): number | undefined {
   return ms !== undefined && ms >= 0 && ms <= LAST_MS ? ms : undefined;
+}
+
+/** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
+function isProofProblem(code: ProblemCode): boolean {
+  return PROBLEMS[code].status === 401;
 }
 
 /** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */
