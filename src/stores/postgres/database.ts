@@ -134,8 +134,10 @@ function makePool(address: DatabaseAddress, lane: Lane): Pool {
     max: LANE_CONNECTIONS[lane],
     idleTimeoutMillis: lane === 'ask' ? 60_000 : 0,
   });
-  // An idle connection that breaks is replaced at the next call; unheard, it would end the process.
+  // A connection that breaks rejects its statement and is replaced at the next call. It also emits its
+  // error, idle or not: unheard, that would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
