@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../scripts/services/postgres-server.ts';
-import type { Store } from '../../src/ports/store.ts';
+import type { Store, StoreNews } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/stores/postgres/open.ts';
 import {
   buildAppend,
   buildAttempt,
+  buildAuthor,
   buildClaim,
   buildDedupe,
   buildLane,
@@ -14,8 +15,9 @@ import {
   START_MS,
 } from '../../src/testing/builders.ts';
 import { appendEach, deliveryOf, idsOf } from '../../src/testing/store-assertions.ts';
+import { buildSource } from '../../src/testing/setting-builders.ts';
 import { Load, until } from './load.ts';
-import { makeOwnPostgres, newSchema } from './postgres-harness.ts';
+import { makeOwnPostgres, newSchema, withClient } from './postgres-harness.ts';
 
 let server: PostgresServer;
 const stores: Store[] = [];
@@ -130,5 +132,48 @@ describe('two nodes on one database', () => {
 
     const written = await one.queries.deliveries({}, { limit: 100, before: null });
     expect(given).toEqual(idsOf(written.items).toReversed());
+  });
+});
+
+describe('a node that watches', () => {
+  it('hears of settings that another node changed, within a second', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    two.watch?.((news) => heard.push(news));
+    const changedAt = performance.now();
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.includes('settings_changed'));
+    expect(performance.now() - changedAt).toBeLessThan(1_500);
+  });
+
+  it('hears of it also when its connection for notes was cut', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    two.watch?.((news) => heard.push(news));
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.length > 0);
+    await withClient(server.url(), (client) =>
+      client.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringback listen'`,
+      ),
+    );
+    heard.length = 0;
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.includes('settings_changed'));
+  });
+
+  it('hears of what another node appended, and no longer once it has ended that', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    const end = two.watch?.((news) => heard.push(news));
+    await until(async () => {
+      await one.log.append(buildAppend());
+      return heard.includes('appended');
+    });
+    end?.();
+    heard.length = 0;
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await two.settings.load();
+    expect(heard).toEqual([]);
   });
 });

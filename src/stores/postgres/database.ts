@@ -27,13 +27,17 @@ const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1,
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server ends a statement after this ... */
-const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | 'start', number>> = {
+/** Connections outside of the pools: the one that prepares the schema, and the one that hears notes. */
+type LoneConnection = 'start' | 'listen';
+
+const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
   append: 10_000,
   settle: 10_000,
   work: 30_000,
   ask: 30_000,
   // A migration may rewrite a table, and nodes that start together wait for the first one's.
   start: 3_600_000,
+  listen: 5_000,
 };
 /** ... and when it does not, because nothing reaches it any more, we give up this much later. */
 const SILENCE_MS = 2_000;
@@ -142,7 +146,7 @@ function makePool(address: DatabaseAddress, lane: Lane): Pool {
 }
 
 /** How a connection is made, for the pools and for those who need one of their own. */
-export function connectionConfig(address: DatabaseAddress, lane: Lane | 'start'): ClientConfig {
+export function connectionConfig(address: DatabaseAddress, lane: Lane | LoneConnection): ClientConfig {
   const timeoutMs = STATEMENT_TIMEOUT_MS[lane];
   return {
     connectionString: address.url,
@@ -156,7 +160,7 @@ export function connectionConfig(address: DatabaseAddress, lane: Lane | 'start')
   };
 }
 
-function sessionSettings(address: DatabaseAddress, lane: Lane | 'start', timeoutMs: number): string[] {
+function sessionSettings(address: DatabaseAddress, lane: Lane | LoneConnection, timeoutMs: number): string[] {
   const settings = {
     search_path: address.schema,
     // Whatever the server's default is: an acknowledgement means that the commit is on disk.
