@@ -69,17 +69,7 @@ export class Database {
 
   /** Runs several statements as one transaction: all of them, or none when `work` rejects. */
   async transaction<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
-    return this.on(lane, async (run) => {
-      await run({ text: 'BEGIN' });
-      try {
-        const result = await work(run);
-        await run({ text: 'COMMIT' });
-        return result;
-      } catch (error) {
-        if (!isConnectionLost(error)) await run({ text: 'ROLLBACK' });
-        throw error;
-      }
-    });
+    return this.on(lane, (run) => inTransaction(run, work));
   }
 
   /** Runs statements on one connection, each a transaction of its own. */
@@ -116,6 +106,19 @@ export class Database {
       if (isLost) this.#backoff.failed();
       throw toCallersError(error, RETRY_AFTER_S);
     }
+  }
+}
+
+/** Runs several statements of one connection as one transaction. */
+export async function inTransaction<Result>(run: Run, work: (run: Run) => Promise<Result>): Promise<Result> {
+  await run({ text: 'BEGIN' });
+  try {
+    const result = await work(run);
+    await run({ text: 'COMMIT' });
+    return result;
+  } catch (error) {
+    if (!isConnectionLost(error)) await run({ text: 'ROLLBACK' });
+    throw error;
   }
 }
 

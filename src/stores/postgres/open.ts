@@ -14,6 +14,7 @@ import { recordRejections } from './rejections.ts';
 import { replayQueries } from './replay-queries.ts';
 import { replays } from './replays.ts';
 import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, sizeBytes } from './retention.ts';
+import { checkSchema } from './schema-drift.ts';
 import { settings } from './settings.ts';
 import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
 import { StoreWatch } from './store-watch.ts';
@@ -53,6 +54,7 @@ async function prepare(address: DatabaseAddress): Promise<string[]> {
     const run: Run = async ({ text, values }) => (await client.query(text, values && [...values])).rows;
     const warnings = await checkServer(run, address, Date.now());
     await migrate(run, address.schema);
+    await checkSchema(run, address.schema);
     return warnings;
   } catch (error) {
     throw explainStart(error, address);
