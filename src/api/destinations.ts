@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { RESERVED_HEADERS } from '../core/outbound-request.ts';
-import { Problem } from '../domain/problem.ts';
-import type { Destination, DestinationAuth, SealedSecret } from '../domain/settings.ts';
+import { type FieldError, Problem } from '../domain/problem.ts';
+import type { Destination, SealedSecret } from '../domain/settings.ts';
 import { formatDuration } from '../domain/units.ts';
+import { authIn, authOf, authOut, authView } from './destination-auth.ts';
 import {
   durationField,
   headerText,
@@ -40,15 +41,6 @@ const headersIn = z.record(z.string(), headerText).superRefine((headers, context
     }
   }
 });
-
-const authIn = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('bearer'), token: headerText.min(1) }),
-  z.strictObject({
-    type: z.literal('basic'),
-    username: z.string().max(256),
-    password: z.string().max(1_024),
-  }),
-]);
 
 const signingIn = z.strictObject({
   scheme: z.enum(['standard', 'standard-ed25519', 'none']).default('standard'),
@@ -91,7 +83,7 @@ export const destinationOut = z.object({
     scheme: z.enum(['standard', 'standard-ed25519', 'none']),
     secrets: z.array(z.object({ created_at: instant, expires_at: instant.nullable() })),
   }),
-  auth: z.object({ type: z.enum(['bearer', 'basic']) }).nullable(),
+  auth: authOut,
   state: z.enum(['enabled', 'paused', 'disabled']),
   state_reason: z.string().nullable(),
   state_changed_at: instant,
@@ -127,7 +119,7 @@ export function destinationView(destination: Destination): z.input<typeof destin
         expires_at: isoTimeOrNull(secret.expiresAt),
       })),
     },
-    auth: destination.auth === null ? null : { type: destination.auth.kind },
+    auth: authView(destination.auth),
     state: destination.state,
     state_reason: destination.stateReason,
     state_changed_at: isoTime(destination.stateChangedAt),
@@ -139,16 +131,6 @@ export function destinationView(destination: Destination): z.input<typeof destin
 function seal(context: OperationContext, destinationId: string, text: string): SealedSecret {
   const { secrets, clock } = context.gateway.services;
   return { sealed: secrets.seal(text, destinationId), createdAt: clock.now(), expiresAt: null };
-}
-
-function authOf(
-  context: OperationContext,
-  destinationId: string,
-  auth: z.output<typeof authIn> | null,
-): DestinationAuth | null {
-  if (auth === null) return null;
-  if (auth.type === 'bearer') return { kind: 'bearer', token: seal(context, destinationId, auth.token) };
-  return { kind: 'basic', username: auth.username, password: seal(context, destinationId, auth.password) };
 }
 
 function changed(
@@ -164,20 +146,30 @@ function changed(
     timeoutMs: change.timeout ?? destination.timeoutMs,
     maxInFlight: change.max_in_flight ?? destination.maxInFlight,
     rateLimit: change.rate_limit === undefined ? destination.rateLimit : change.rate_limit,
-    auth: change.auth === undefined ? destination.auth : authOf(context, destination.id, change.auth),
+    auth: change.auth === undefined ? destination.auth : authOf(change.auth, sealer(context, destination.id)),
     updatedAt: context.gateway.services.clock.now(),
   };
 }
 
+function sealer(context: OperationContext, destinationId: string): (text: string) => SealedSecret {
+  return (text) => seal(context, destinationId, text);
+}
+
 async function save(context: OperationContext, destination: Destination): Promise<void> {
-  const refusal = context.gateway.services.addresses.refuseUrl(destination.url);
-  const message =
-    refusal ??
-    (destination.url.startsWith(`${context.publicUrl}/in/`)
-      ? 'is an ingest URL of this gateway: events would go round in circles'
-      : null);
-  if (message !== null) {
-    throw new Problem('validation_failed', `url: ${message}`, { errors: [{ pointer: '/url', message }] });
+  const { addresses } = context.gateway.services;
+  const errors: FieldError[] = [];
+  const check = (pointer: string, message: string | null): void => {
+    if (message !== null) errors.push({ pointer, message });
+  };
+  const isOwn = destination.url.startsWith(`${context.publicUrl}/in/`);
+  check('/url', isOwn ? 'is an ingest URL of this gateway: events would go round in circles' : null);
+  check('/url', addresses.refuseUrl(destination.url));
+  if (destination.auth?.kind === 'oauth2') {
+    check('/auth/token_url', addresses.refuseUrl(destination.auth.tokenUrl));
+  }
+  if (errors.length > 0) {
+    const fields = errors.map(({ pointer, message }) => `${pointer.slice(1)}: ${message}`);
+    throw new Problem('validation_failed', fields.join('; '), { errors });
   }
   await context.gateway.settings.save('destination', destination, context.caller);
 }

@@ -16,6 +16,8 @@ interface OpenedDestination {
   readonly destination: Destination;
   readonly secrets: readonly string[];
   readonly fixedHeaders: readonly string[];
+  /** What the sender needs to know besides the request itself. */
+  readonly identity: Pick<OutboundRequest, 'oauth2'>;
   readonly validUntil: number;
 }
 
@@ -59,7 +61,8 @@ export class OutboundRequests {
     }
     if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers);
     headers.push(...opened.fixedHeaders);
-    return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body: content.body, timeoutMs, ...opened.identity };
   }
 
   /** A request of the same shape that belongs to no event. */
@@ -72,7 +75,8 @@ export class OutboundRequests {
     const webhookId = this.#services.ids.make('evt');
     const headers = this.#signedHeaders(opened, webhookId, { type: 'application/json', body }, nowMs);
     headers.push('ringback-event-type', 'ringback.test', ...opened.fixedHeaders);
-    return { url: destination.url, headers, body, timeoutMs: destination.timeoutMs, webhookId };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body, timeoutMs, webhookId, ...opened.identity };
   }
 
   #signedHeaders(
@@ -115,14 +119,22 @@ export class OutboundRequests {
       destination,
       secrets: this.#directory.openSecrets(destination.secrets, destination.id),
       fixedHeaders: [...Object.entries(destination.headers).flat(), ...this.#authHeader(destination)],
+      identity: this.#identity(destination),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
     };
     this.#opened.set(destination.id, opened);
     return opened;
   }
 
+  #identity({ auth, id }: Destination): Pick<OutboundRequest, 'oauth2'> {
+    if (auth?.kind !== 'oauth2') return {};
+    const { tokenUrl, clientId, scope, audience } = auth;
+    const [clientSecret = ''] = this.#directory.openSecrets([auth.clientSecret], id);
+    return { oauth2: { destinationId: id, tokenUrl, clientId, clientSecret, scope, audience } };
+  }
+
   #authHeader({ auth, id }: Destination): string[] {
-    if (auth === null) return [];
+    if (auth === null || auth.kind === 'oauth2') return [];
     const secret = auth.kind === 'bearer' ? auth.token : auth.password;
     const [text = ''] = this.#directory.openSecrets([secret], id);
     if (auth.kind === 'bearer') return ['authorization', `Bearer ${text}`];

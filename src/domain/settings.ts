@@ -73,7 +73,18 @@ export type SigningScheme = 'standard' | 'standard-ed25519' | 'none';
 /** What a destination wants to see besides the signature. */
 export type DestinationAuth =
   | { readonly kind: 'bearer'; readonly token: SealedSecret }
-  | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret };
+  | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret }
+  | OAuth2Credentials;
+
+/** Client credentials with which tokens are got from an authorization server (RFC 6749, 4.4). */
+export interface OAuth2Credentials {
+  readonly kind: 'oauth2';
+  readonly tokenUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: SealedSecret;
+  readonly scope: string | null;
+  readonly audience: string | null;
+}
 
 /** The rule: which events go to which destination, under which policy. */
 export interface Subscription extends Setting {

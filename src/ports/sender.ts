@@ -1,4 +1,5 @@
 import type { SendResult } from '../domain/outcome.ts';
+import type { OAuth2Client } from './token-source.ts';
 
 /** One attempt as bytes on the wire. */
 export interface OutboundRequest {
@@ -7,6 +8,8 @@ export interface OutboundRequest {
   readonly body: Uint8Array;
   /** From connect to the last byte of the answer that is read. */
   readonly timeoutMs: number;
+  /** Gets the bearer token that goes with it; absent = none is wanted. */
+  readonly oauth2?: OAuth2Client;
 }
 
 /** Carries one attempt to one destination. */

@@ -169,3 +169,58 @@ test('deliveries go through the outbound proxy, whose password no log line shows
     await proxy.close();
   }
 });
+
+describe('a destination with OAuth2', () => {
+  test('gets a token by client credentials, a new one after a 401, and no secret comes back or is logged', async () => {
+    let given = 0;
+    const authority = await startReceiver((_request, response) => {
+      given += 1;
+      response.end(JSON.stringify({ access_token: `t-${given}`, token_type: 'bearer', expires_in: 3600 }));
+    });
+    const receiver = await startReceiver(({ headers }, response) => {
+      response.writeHead(headers.authorization === 'Bearer t-1' ? 401 : 200).end();
+    });
+    const gateway = await startGatewayProcess({ env: { RINGBACK_LOG_LEVEL: 'debug' } });
+    try {
+      const auth = { type: 'oauth2', token_url: authority.url, client_id: 'me', client_secret: 'hush-hush' };
+      const made = await createDestination(gateway, { url: receiver.url, auth: { ...auth, scope: 'hooks' } });
+      const { client_secret: _, ...shown } = auth;
+      expect(made).toMatchObject({ auth: { ...shown, scope: 'hooks', audience: null } });
+      await subscribe(gateway, {
+        destination_id: made.id,
+        retry: { max_attempts: 3, schedule: ['100ms'], jitter: 0 },
+      });
+      const { id } = await publish(gateway, { type: 'a.b' });
+      const delivery = await settled(gateway, id);
+      expect(delivery.attempts.map(({ status }) => status)).toEqual([401, 200]);
+      expect(authority.received.map(({ body }) => body.toString())).toEqual([
+        'grant_type=client_credentials&scope=hooks',
+        'grant_type=client_credentials&scope=hooks',
+      ]);
+
+      authority.answer = (_request, response) => response.writeHead(401).end('{"error":"invalid_client"}');
+      const changed = { auth: { ...auth, client_secret: 'hush-hush-2' } };
+      expect((await gateway.api('PATCH', `/v1/destinations/${made.id}`, changed)).status).toBe(200);
+      const { id: failing } = await publish(gateway, { type: 'a.b' });
+      const failed = await settled(gateway, failing, ({ attempts }) => attempts.length > 0);
+      expect(failed.attempts[0]).toMatchObject({
+        outcome: 'retryable',
+        error: 'auth_failed',
+        response_body: 'the token server answered 401 invalid_client',
+      });
+
+      const shownAll = JSON.stringify((await gateway.api('GET', '/v1/destinations')).body);
+      expect(`${shownAll}${gateway.stdout()}${gateway.stderr()}`).not.toMatch(/hush|Bearer t-/);
+      const forbidden = gateway.api('PATCH', `/v1/destinations/${made.id}`, {
+        auth: { ...auth, token_url: 'http://10.0.0.1/token' },
+      });
+      expect((await refused(forbidden)).errors).toEqual([
+        { pointer: '/auth/token_url', message: '10.0.0.1 is private' },
+      ]);
+    } finally {
+      await gateway.stop();
+      await authority.close();
+      await receiver.close();
+    }
+  });
+});
