@@ -3,7 +3,7 @@ import { RESERVED_HEADERS } from '../core/outbound-request.ts';
 import { type FieldError, Problem } from '../domain/problem.ts';
 import type { Destination, SealedSecret } from '../domain/settings.ts';
 import { formatDuration } from '../domain/units.ts';
-import { authIn, authOf, authOut, authView } from './destination-auth.ts';
+import { authIn, authOf, authOut, authView, tlsIn, tlsOf, tlsOut, tlsView } from './destination-auth.ts';
 import {
   durationField,
   headerText,
@@ -55,6 +55,7 @@ const changeable = {
   max_in_flight: z.int().min(1).max(1_000).describe('attempts at the same time'),
   rate_limit: rateLimitIn.nullable(),
   auth: authIn.nullable().describe('credentials that are sent along'),
+  tls: tlsIn.nullable().describe('a client certificate, and authorities of its own'),
 };
 
 const createBody = z
@@ -84,6 +85,7 @@ export const destinationOut = z.object({
     secrets: z.array(z.object({ created_at: instant, expires_at: instant.nullable() })),
   }),
   auth: authOut,
+  tls: tlsOut,
   state: z.enum(['enabled', 'paused', 'disabled']),
   state_reason: z.string().nullable(),
   state_changed_at: instant,
@@ -120,6 +122,7 @@ export function destinationView(destination: Destination): z.input<typeof destin
       })),
     },
     auth: authView(destination.auth),
+    tls: tlsView(destination.tls),
     state: destination.state,
     state_reason: destination.stateReason,
     state_changed_at: isoTime(destination.stateChangedAt),
@@ -138,6 +141,8 @@ function changed(
   destination: Destination,
   change: z.output<typeof changeBody>,
 ): Destination {
+  const { clock, tlsIdentities } = context.gateway.services;
+  const sealed = (text: string): SealedSecret => seal(context, destination.id, text);
   return {
     ...destination,
     name: change.name ?? destination.name,
@@ -146,13 +151,10 @@ function changed(
     timeoutMs: change.timeout ?? destination.timeoutMs,
     maxInFlight: change.max_in_flight ?? destination.maxInFlight,
     rateLimit: change.rate_limit === undefined ? destination.rateLimit : change.rate_limit,
-    auth: change.auth === undefined ? destination.auth : authOf(change.auth, sealer(context, destination.id)),
-    updatedAt: context.gateway.services.clock.now(),
+    auth: change.auth === undefined ? destination.auth : authOf(change.auth, sealed),
+    tls: change.tls === undefined ? (destination.tls ?? null) : tlsOf(change.tls, tlsIdentities, sealed),
+    updatedAt: clock.now(),
   };
-}
-
-function sealer(context: OperationContext, destinationId: string): (text: string) => SealedSecret {
-  return (text) => seal(context, destinationId, text);
 }
 
 async function save(context: OperationContext, destination: Destination): Promise<void> {
@@ -166,6 +168,9 @@ async function save(context: OperationContext, destination: Destination): Promis
   check('/url', addresses.refuseUrl(destination.url));
   if (destination.auth?.kind === 'oauth2') {
     check('/auth/token_url', addresses.refuseUrl(destination.auth.tokenUrl));
+  }
+  if ((destination.tls ?? null) !== null && !/^https:/i.test(destination.url)) {
+    check('/tls', 'is of use only with an https url');
   }
   if (errors.length > 0) {
     const fields = errors.map(({ pointer, message }) => `${pointer.slice(1)}: ${message}`);

@@ -18,6 +18,7 @@ import { AuthorizedSender } from '../senders/authorized-sender.ts';
 import { guardedFetch } from '../senders/guarded-fetch.ts';
 import { HttpSender, type HttpSenderOptions } from '../senders/http-sender.ts';
 import { OAuth2Tokens } from '../senders/oauth2-tokens.ts';
+import { tlsIdentities } from '../senders/tls-identities.ts';
 import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
 import type { PrometheusMetrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
@@ -56,6 +57,7 @@ export function composeServices(
     verifiers: createVerifiers({ fetch: guardedFetch(connections) }),
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),
+    tlsIdentities,
     secrets: createSecretBox(keys),
     addresses: new GuardedAddressRules(guard),
     schemas: new JsonSchemas(),

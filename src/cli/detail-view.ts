@@ -90,5 +90,6 @@ export function printAttempts(attempts: readonly JsonRecord[], indent = ''): voi
 }
 
 function nextText(at: string | null): string {
-  return at === null ? '-' : relativeTime(at);
+  // Once it is past, the next line shows it.
+  return at === null || Date.parse(at) < Date.now() ? '-' : relativeTime(at);
 }

@@ -1,10 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addProgramConnectionOptions } from './connect.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
+import { addTailCommand } from './tail-command.ts';
+import { addWhyCommand } from './why-command.ts';
 
 const USAGE = 2;
 
@@ -20,7 +23,12 @@ export function createProgram(): Command {
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
   program.commandsGroup('Use a gateway:');
-  addOperationCommands(program);
+  const resources = addOperationCommands(program);
+  const events = resources.get('events');
+  if (events !== undefined) addTailCommand(events);
+  program.commandsGroup('Find out:');
+  addWhyCommand(program);
+  addDoctorCommand(program);
   return program;
 }
 

@@ -33,6 +33,11 @@ export class TokenBucket {
     return this.#msUntilOne();
   }
 
+  /** Puts back what was taken and not used. */
+  giveBack(tokens: number): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + tokens);
+  }
+
   /** How many could be taken now, without taking any. */
   available(nowMs: number): number {
     this.#refill(nowMs);

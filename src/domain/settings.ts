@@ -61,6 +61,8 @@ export interface Destination extends Setting {
   /** Newest first; all that have not expired sign, so that receivers can change over. */
   readonly secrets: readonly SealedSecret[];
   readonly auth: DestinationAuth | null;
+  /** Absent like `null` = no certificate, and the system's authorities. */
+  readonly tls?: DestinationTls | null;
   readonly state: 'enabled' | 'paused' | 'disabled';
   /** Why and since when it is not enabled. */
   readonly stateReason: string | null;
@@ -75,6 +77,19 @@ export type DestinationAuth =
   | { readonly kind: 'bearer'; readonly token: SealedSecret }
   | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret }
   | OAuth2Credentials;
+
+/** Who we are to a destination on the TLS connection, and whom we take for it. */
+export interface DestinationTls {
+  /** PEM: the certificate, then those that lead to its authority. */
+  readonly clientCert: string | null;
+  readonly clientKey: SealedSecret | null;
+  /** PEM; `null` = the system's authorities. */
+  readonly ca: string | null;
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string | null;
+  /** When the certificate ends. */
+  readonly expiresAt: number | null;
+}
 
 /** Client credentials with which tokens are got from an authorization server (RFC 6749, 4.4). */
 export interface OAuth2Credentials {

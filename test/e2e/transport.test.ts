@@ -1,14 +1,21 @@
 import { request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDestination, freshName, type ProblemView, publish, settled, subscribe } from './arrange.ts';
 import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { startConnectProxy } from './receivers/connect-proxy.ts';
-import { LOCALHOST, OTHER_LOCALHOST, TEST_AUTHORITY } from './receivers/test-authority.ts';
+import { startMutualTlsReceiver } from './receivers/mutual-tls.ts';
+import {
+  CLIENT_A,
+  CLIENT_B,
+  LOCALHOST,
+  OTHER_LOCALHOST,
+  TEST_AUTHORITY,
+} from './receivers/test-authority.ts';
 import { startReceiver } from './receiving.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ringback-transport-'));
@@ -221,6 +228,68 @@ describe('a destination with OAuth2', () => {
       await gateway.stop();
       await authority.close();
       await receiver.close();
+    }
+  });
+});
+
+describe('destinations with client certificates', () => {
+  test('of one host prove who they are, each on connections of its own; the key lies sealed', async () => {
+    const receiver = await startMutualTlsReceiver();
+    const gateway = await startGatewayProcess();
+    const tls = { client_cert: CLIENT_A.cert, client_key: CLIENT_A.key, ca: TEST_AUTHORITY };
+    try {
+      const first = await createDestination(gateway, { url: receiver.url, tls });
+      expect(first).toMatchObject({
+        tls: {
+          client_cert: {
+            fingerprint_sha256: new X509Certificate(CLIENT_A.cert).fingerprint256,
+            expires_at: '2120-01-01T00:00:00.000Z',
+          },
+          ca: TEST_AUTHORITY,
+        },
+      });
+      const second = await createDestination(gateway, {
+        url: receiver.url,
+        tls: { ...tls, client_cert: CLIENT_B.cert, client_key: CLIENT_B.key },
+      });
+      const nobody = await createDestination(gateway, { url: receiver.url, tls: { ca: TEST_AUTHORITY } });
+      const tryOut = (id: string): Promise<ApiAnswer> =>
+        gateway.api('POST', `/v1/destinations/${id}/test`, {});
+      for (let round = 0; round < 2; round += 1) {
+        expect((await tryOut(first.id)).body).toMatchObject({ status: 200, response_body: 'client-a' });
+        expect((await tryOut(second.id)).body).toMatchObject({ status: 200, response_body: 'client-b' });
+        expect((await tryOut(nobody.id)).body).toMatchObject({ status: null, outcome: 'retryable' });
+      }
+      expect(receiver.identities()).toEqual(['client-a', 'client-b']);
+      const kept = readFileSync(join(gateway.dataDir, 'ringback.db'), 'latin1');
+      const wal = readFileSync(join(gateway.dataDir, 'ringback.db-wal'), 'latin1');
+      const secret = CLIENT_A.key.split('\n')[1] ?? '';
+      expect(`${kept}${wal}${gateway.stdout()}`.includes(secret)).toBe(false);
+      expect(`${kept}${wal}`).toContain(first.id);
+    } finally {
+      await gateway.stop();
+      await receiver.close();
+    }
+  });
+
+  test('are refused with what is wrong', async () => {
+    const gateway = await startGatewayProcess();
+    const post = (url: string, tls: unknown): Promise<ProblemView> =>
+      refused(gateway.api('POST', '/v1/destinations', { name: freshName('d'), url, tls }));
+    const pair = { client_cert: CLIENT_A.cert, client_key: CLIENT_A.key };
+    const url = 'https://hook.example/';
+    try {
+      expect((await post(url, { ...pair, client_key: CLIENT_B.key })).errors).toEqual([
+        { pointer: '/tls/client_key', message: 'is not the key of the first certificate' },
+      ]);
+      expect((await post(url, { client_cert: CLIENT_A.cert })).errors).toEqual([
+        { pointer: '/tls/client_key', message: 'is required with client_cert' },
+      ]);
+      expect((await post('http://127.0.0.1:1/', pair)).errors).toEqual([
+        { pointer: '/tls', message: 'is of use only with an https url' },
+      ]);
+    } finally {
+      await gateway.stop();
     }
   });
 });
