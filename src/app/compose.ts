@@ -77,7 +77,7 @@ export function composeGateway(config: Config, services: Services, version: stri
     version,
     dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes },
     rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
-    retentionMs: config.retentionMs,
+    retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,
   });
 }
