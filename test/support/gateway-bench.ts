@@ -174,6 +174,7 @@ export class Bench {
       verifiers: headerVerifiers,
       signer: legibleSigner,
       sender: this.sender,
+      tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
       secrets: legibleBox,
       addresses: {
         within: (address, blocks) => blocks.includes(address),
