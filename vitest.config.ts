@@ -8,5 +8,6 @@ export default defineConfig({
     // Each test file makes its own database and ports; workers equal the cores so that the
     // end-to-end processes do not starve each other.
     pool: 'forks',
+    reporters: ['default', './test/support/closing-line.ts'],
   },
 });

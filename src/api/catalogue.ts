@@ -1,3 +1,4 @@
+import { changeOperations } from './changes.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { destinationActionOperations } from './destination-actions.ts';
 import { destinationOperations } from './destinations.ts';
@@ -9,6 +10,7 @@ import { publishOperations } from './publish.ts';
 import { rejectionOperations } from './rejections.ts';
 import { replayOperations } from './replays.ts';
 import { sourceOperations } from './sources.ts';
+import { statusOperations } from './status.ts';
 import { subscriptionOperations } from './subscriptions.ts';
 
 /** Everything that can be asked of the gateway, in the order in which the docs tell it. */
@@ -24,4 +26,6 @@ export const CATALOGUE: readonly Operation[] = [
   ...rejectionOperations,
   ...filterOperations,
   ...keyOperations,
+  ...changeOperations,
+  ...statusOperations,
 ];

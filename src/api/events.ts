@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ConsideredSubscription } from '../core/explain.ts';
 import type { LoggedEvent } from '../domain/event.ts';
+import { DEFAULT_TENANT } from '../domain/settings.ts';
 import { isTypePattern } from '../domain/type-pattern.ts';
 import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
 import {
@@ -144,10 +145,26 @@ function eventView(event: LoggedEvent): z.input<typeof eventOut> {
   };
 }
 
-/** An event that the caller may see; also by the id that `why` is given. */
+/** Not every `evt_` is ours: Stripe's ids begin so too. */
+const OWN_ID = /^evt_[0-9a-z]{26}$/;
+
+/**
+ * An event that the caller may see, by its id, or by the id that its sender gave it: that is what people
+ * copy from a provider's page. The latter is found while the de-duplication window lasts.
+ */
 export async function findEvent(context: OperationContext, eventId: string): Promise<LoggedEvent> {
-  const event = await context.gateway.services.store.queries.event(eventId);
-  return visible(event, context.caller.principal, `event ${eventId}`);
+  const { queries } = context.gateway.services.store;
+  const { principal } = context.caller;
+  const event = await queries.event(eventId);
+  if (event !== null || OWN_ID.test(eventId)) return visible(event, principal, `event ${eventId}`);
+  const { tenant: bound } = tenantFilter(principal, undefined);
+  const sources = context.gateway.directory
+    .list('source')
+    .filter((source) => bound === undefined || source.tenant === bound);
+  const scopes = [...sources.map((source) => source.id), `publish:${bound ?? DEFAULT_TENANT}:api`];
+  const holders = await Promise.all(scopes.map((scope) => queries.dedupeHolder(scope, eventId)));
+  const holder = holders.find((found) => found !== null) ?? null;
+  return visible(holder === null ? null : await queries.event(holder), principal, `event ${eventId}`);
 }
 
 const list = operation({

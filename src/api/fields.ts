@@ -106,17 +106,26 @@ export function decodeCursor(cursor: string | undefined): string | null {
   } catch {
     // Told below: whatever is wrong with it, the fix is the same.
   }
-  throw new Problem('validation_failed', 'the cursor is not one that this server gave out', {
+  throw unknownCursor();
+}
+
+function unknownCursor(): Problem {
+  return new Problem('validation_failed', 'the cursor is not one that this server gave out', {
     errors: [{ pointer: '/query/cursor', message: 'use next_cursor of the page before, unchanged' }],
   });
 }
 
+/** The place in the log that a cursor names. */
+export function logPlace(cursor: string | undefined): number | null {
+  const place = decodeCursor(cursor);
+  if (place === null) return null;
+  if (!/^\d{1,16}$/.test(place) || !Number.isSafeInteger(Number(place))) throw unknownCursor();
+  return Number(place);
+}
+
 /** The page that a list of the log was asked for. */
 export function logPage(query: { limit: number; cursor?: string | undefined }) {
-  const place = decodeCursor(query.cursor);
-  const before = place === null ? null : Number(place);
-  if (before !== null && !Number.isSafeInteger(before)) decodeCursor('');
-  return { limit: query.limit, before };
+  return { limit: query.limit, before: logPlace(query.cursor) };
 }
 
 /** A page of the log as `listOf` describes it. */
@@ -130,6 +139,7 @@ export function settingsPage<Item extends { readonly id: string }>(
   query: { limit: number; cursor?: string | undefined },
 ) {
   const before = decodeCursor(query.cursor);
+  if (before !== null && !/^[a-z]{3}_/.test(before)) throw unknownCursor();
   const older = items.toReversed().filter((item) => before === null || item.id < before);
   const shown = older.slice(0, query.limit);
   const last = shown.at(-1);

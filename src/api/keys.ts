@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Principal } from '../domain/principal.ts';
+import { Problem } from '../domain/problem.ts';
 import type { ApiKey, Scope } from '../domain/settings.ts';
 import { DEFAULT_TENANT } from '../domain/settings.ts';
 import {
@@ -18,6 +20,7 @@ import {
 } from './fields.ts';
 import { operation } from './operation.ts';
 import { newKey } from './setting-checks.ts';
+import { tenantFor } from './tenancy.ts';
 
 const SCOPES = ['admin', 'read', 'publish', 'manage', 'lease'] as const satisfies readonly Scope[];
 
@@ -43,6 +46,11 @@ function keyView(key: ApiKey): z.input<typeof keyOut> {
   };
 }
 
+/** Who is bound to a tenant manages the keys bound to it: not those that reach into every tenant. */
+function mayManage(principal: Principal, key: ApiKey): boolean {
+  return principal.tenant === null || principal.tenant === key.boundTenant;
+}
+
 const create = operation({
   name: 'keys.create',
   method: 'POST',
@@ -63,7 +71,10 @@ const create = operation({
     const { services, settings } = context.gateway;
     const now = services.clock.now();
     const text = `rb_${newKey(services.random, 40)}`;
-    const boundTenant = body.tenant ?? context.caller.principal.tenant;
+    const { principal } = context.caller;
+    const wanted = body.tenant ?? principal.tenant;
+    // Not `tenantFor` alone: a key for every tenant is bound to none, not to the default one.
+    const boundTenant = wanted === null ? null : tenantFor(principal, wanted);
     const key: ApiKey = {
       id: services.ids.make('key'),
       tenant: boundTenant ?? DEFAULT_TENANT,
@@ -93,7 +104,11 @@ const list = operation({
   output: listOf(keyOut),
   status: 200,
   run: async (context, { query }) =>
-    settingsList(context.gateway.settings.list('key', context.caller.principal), query, keyView),
+    settingsList(
+      context.gateway.directory.list('key').filter((key) => mayManage(context.caller.principal, key)),
+      query,
+      keyView,
+    ),
 });
 
 const remove = operation({
@@ -108,7 +123,12 @@ const remove = operation({
   output: noContent,
   status: 204,
   run: async (context, { params }) => {
-    await context.gateway.settings.remove('key', params.id, context.caller);
+    const { directory, settings } = context.gateway;
+    const key = directory.get('key', params.id);
+    if (key === undefined || !mayManage(context.caller.principal, key)) {
+      throw new Problem('not_found', `there is no key ${params.id}`);
+    }
+    await settings.remove('key', key.id, context.caller);
     return undefined;
   },
 });

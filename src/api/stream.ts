@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../domain/problem.ts';
 import { mayDo } from '../domain/principal.ts';
 import { eventFilter, eventFilterFields, eventSummary } from './events.ts';
-import { decodeCursor, encodeCursor } from './fields.ts';
+import { encodeCursor, logPlace } from './fields.ts';
 import { fieldErrors } from './invoke.ts';
 import type { OperationContext } from './operation.ts';
 
@@ -39,8 +39,7 @@ export function eventStream(
     });
   }
   const { cursor, ...filter } = parsed.data;
-  const place = decodeCursor(lastEventId ?? cursor);
-  return follow(context, eventFilter(context, filter), place === null ? null : Number(place), signal);
+  return follow(context, eventFilter(context, filter), logPlace(lastEventId ?? cursor), signal);
 }
 
 async function* follow(

@@ -21,12 +21,14 @@ export function secretKeyPath(dataDir: string): string {
  */
 export function readKeyFile(
   path: string,
-): { readonly ok: true; readonly key: string | null } | { readonly ok: false; readonly problem: string } {
+):
+  | { readonly ok: true; readonly key: string | null }
+  | { readonly ok: false; readonly problem: string; readonly fix: string } {
   try {
     const key = loadApiKey(path);
     return { ok: true, key: key === '' ? null : key };
   } catch (error) {
-    if (error instanceof KeyFileError) return { ok: false, problem: error.message };
-    throw error;
+    if (!(error instanceof KeyFileError)) throw error;
+    return { ok: false, problem: error.message.replace(`: ${error.fix}`, ''), fix: error.fix };
   }
 }

@@ -1,4 +1,5 @@
 import { adminKeyPath, readKeyFile } from '../app/key-files.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import { loadSettings, settingText } from './load-settings.ts';
 import { failure, usageFailure } from './output.ts';
 
@@ -28,15 +29,26 @@ const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
  */
 export function findConnection(flags: ConnectionFlags): Connection {
   const loaded = loadSettings('dev', flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
-  const setting = (key: Parameters<typeof settingText>[1]): string | null => settingText(loaded, key);
-  const given = flags.url ?? nonEmpty(process.env['RINGBACK_URL']);
-  const urlOrigin = flags.url !== undefined ? '--url' : given === undefined ? 'settings' : 'RINGBACK_URL';
-  const url = given === undefined ? localUrl(setting('host'), setting('port')) : cleanUrl(given, urlOrigin);
+  return connectionTo(findServer(flags.url, loaded), flags.keyFile, loaded);
+}
+
+export type Server = Pick<Connection, 'url' | 'urlOrigin'>;
+
+export function findServer(flag: string | undefined, loaded: LoadedConfig): Server {
+  const fromEnv = process.env['RINGBACK_URL'] ?? '';
+  if (flag !== undefined) return { url: cleanUrl(flag, '--url'), urlOrigin: '--url' };
+  if (fromEnv !== '') return { url: cleanUrl(fromEnv, 'RINGBACK_URL'), urlOrigin: 'RINGBACK_URL' };
+  const url = localUrl(settingText(loaded, 'host'), settingText(loaded, 'port'));
+  return { url, urlOrigin: 'settings' };
+}
+
+/** The server with the key that is meant for it. Throws a `CliFailure` when the key file cannot be used. */
+export function connectionTo(server: Server, keyFile: string | undefined, loaded: LoadedConfig): Connection {
   // The key that a local server made is not for whoever answers elsewhere.
-  const isLocal = given === undefined || LOOPBACK.has(new URL(url).hostname);
-  const dataDir = setting('dataDir');
+  const isLocal = server.urlOrigin === 'settings' || LOOPBACK.has(new URL(server.url).hostname);
+  const dataDir = settingText(loaded, 'dataDir');
   const path = isLocal && dataDir !== null ? adminKeyPath(dataDir) : null;
-  return { url, urlOrigin, ...findKey(flags.keyFile, setting('apiKey'), path) };
+  return { ...server, ...findKey(keyFile, settingText(loaded, 'apiKey'), path) };
 }
 
 function findKey(
@@ -57,7 +69,7 @@ function findKey(
 
 function readKey(path: string): string | null {
   const read = readKeyFile(path);
-  if (!read.ok) throw failure('the key file cannot be used:', [read.problem]);
+  if (!read.ok) throw failure(read.problem, [read.fix]);
   // It travels in a header; a line break or a letter beyond ASCII would be refused there without a word why.
   if (read.key !== null && !/^[\x21-\x7e]+$/.test(read.key)) {
     throw failure(`${path} holds no API key: it must be one word of ASCII characters`);
@@ -74,12 +86,8 @@ function cleanUrl(text: string, origin: string): string {
 }
 
 /** Where a server with these settings can be reached from this machine. */
-export function localUrl(host: string | null, port: string | null): string {
+function localUrl(host: string | null, port: string | null): string {
   const anyHost = host === null || host === '0.0.0.0' || host === '::';
   const name = anyHost ? '127.0.0.1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port === null || port === '0' ? '8420' : port}`;
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
 }

@@ -1,4 +1,3 @@
-import { formatSize } from '../domain/units.ts';
 import { type Cell, printable, type Style } from './output.ts';
 
 const UNITS: readonly (readonly [name: string, ms: number])[] = [
@@ -41,12 +40,17 @@ export function isTime(value: unknown): value is string {
   return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/.test(value);
 }
 
-/** Sizes as people say them; exact ones as they were set. */
+/** `512 B`, `1.5 KiB`, `20 GiB`. */
 export function sizeText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  const exact = formatSize(bytes);
-  if (!/^\d+B$/.test(exact)) return exact;
-  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+  let size = bytes;
+  let unit = '';
+  for (const larger of ['KiB', 'MiB', 'GiB', 'TiB']) {
+    if (size < 1024) break;
+    size /= 1024;
+    unit = larger;
+  }
+  return `${size < 10 ? Number(size.toFixed(1)) : Math.round(size)} ${unit}`;
 }
 
 export function durationText(ms: number): string {
@@ -57,6 +61,8 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   succeeded: 'green',
   completed: 'green',
   enabled: 'green',
+  ok: 'green',
+  attention: 'yellow',
   pending: 'yellow',
   leased: 'yellow',
   running: 'yellow',

@@ -1,5 +1,5 @@
 import { cliName } from './cli-name.ts';
-import { type JsonRecord, numberOf, recordsOf, textOf, textsOf } from './json-value.ts';
+import { type JsonRecord, numberOf, textOf, textsOf } from './json-value.ts';
 import { paint, printable, printText } from './output.ts';
 
 /** What a person who has just done this probably wants to do next. */
@@ -22,11 +22,6 @@ const KEEP_SECRET =
 const STEPS: Readonly<Record<string, (answer: JsonRecord, cli: string) => string[]>> = {
   'sources.create': (answer, cli) => [
     `Enter this URL at the sender: ${printable(textOf(answer, 'url') ?? '')}`,
-    ...(recordsOf(answer['secrets']).length > 0 || textOf(answer, 'provider') === 'none'
-      ? []
-      : [
-          `Then give the source the sender's signing secret: ${cli} sources add-secret ${word(answer)} --secret -`,
-        ]),
     `Say where its events go: ${cli} subscriptions create --name NAME --sources ${word(answer)} --destination-id DESTINATION`,
   ],
   'destinations.create': (answer, cli) => [

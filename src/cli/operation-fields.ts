@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { jsonSchema } from '../api/openapi.ts';
 import type { Operation } from '../api/operation.ts';
 import { isRecord, type JsonRecord, recordOf, recordsOf, textOf, textsOf } from './json-value.ts';
@@ -32,11 +33,12 @@ const SECRET_NAMES = new Set(['secret', 'secrets', 'token', 'password']);
 
 /** The options of an operation: its query, then its body, objects also by their fields. */
 export function fieldsOf(operation: Operation): Field[] {
-  return [...schemaFields(operation, 'query'), ...schemaFields(operation, 'body')];
+  return [...schemaFields(operation.query, 'query'), ...schemaFields(operation.body, 'body')];
 }
 
-function schemaFields(operation: Operation, place: 'query' | 'body'): Field[] {
-  const schema = jsonSchema(operation[place], 'input');
+/** The options that stand for the fields of an object. */
+export function schemaFields(described: z.ZodType, place: Field['place']): Field[] {
+  const schema = jsonSchema(described, 'input');
   const required = textsOf(schema['required']);
   return Object.entries(recordOf(schema['properties'])).flatMap(([name, property]) =>
     withNested(place, name, recordOf(property), required.includes(name)),

@@ -98,6 +98,9 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   state: 'dead',
 };
 
+/** What nearly every use of a command needs besides what the schema requires. */
+const MORE: Readonly<Record<string, string>> = { 'sources.create': ' --secrets @secret.txt' };
+
 function example(operation: Operation, fields: readonly Field[], command: string): string {
   const parts = fields
     .filter((field) => field.required)
@@ -108,5 +111,5 @@ function example(operation: Operation, fields: readonly Field[], command: string
       return `${shown.flag} ${EXAMPLES[name] ?? shown.choices[0] ?? name.toUpperCase()}`;
     });
   const positional = /\{/.test(operation.path) ? ' ID' : '';
-  return `${command}${positional} ${parts.join(' ')}`;
+  return `${command}${positional} ${parts.join(' ')}${MORE[operation.name] ?? ''}`;
 }

@@ -1,5 +1,5 @@
 import { Problem } from '../domain/problem.ts';
-import { TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import type {
   ApiKey,
   Destination,
@@ -88,6 +88,7 @@ export class Directory {
   remove(kind: SettingKind, id: string, version: number): void {
     this.#forget(kind, id);
     this.#settings[kind].delete(id);
+    if (kind === 'source') this.#activeSources.delete(id);
     this.#version = version;
   }
 
@@ -142,9 +143,9 @@ export class Directory {
     if (known !== undefined && known.subscription === subscription) return known;
     const active = {
       subscription,
-      filter: this.compile(subscription.filter),
-      transform: this.compile(subscription.transform),
-      sessionKey: this.compile(subscription.sessionKey),
+      filter: this.evaluable(subscription.filter),
+      transform: this.evaluable(subscription.transform),
+      sessionKey: this.evaluable(subscription.sessionKey),
     };
     this.#activeSubscriptions.set(subscription.id, active);
     return active;
@@ -167,6 +168,21 @@ export class Directory {
     throw new Problem('filter_invalid', `line ${line}, column ${column}: ${message}`);
   }
 
+  /**
+   * As `compile`, but what no longer compiles becomes an expression that fails and says why: a single
+   * subscription must not keep its whole tenant's events out.
+   */
+  evaluable(expression: string | null): CompiledExpression | null {
+    try {
+      return this.compile(expression);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#services.log.error('expression.unusable', { expression }, error);
+      const failure = { ok: false, error: error.message } as const;
+      return { source: expression ?? '', evaluate: () => failure };
+    }
+  }
+
   #compileSource(source: Source, now: number): ActiveSource {
     const expiries = source.secrets.flatMap(({ expiresAt }) =>
       expiresAt !== null && expiresAt > now ? [expiresAt] : [],
@@ -180,7 +196,7 @@ export class Directory {
       bucket:
         source.rateLimit === null
           ? null
-          : before !== undefined && before.source.rateLimit === source.rateLimit
+          : before !== undefined && isSameRate(before.source.rateLimit, source.rateLimit)
             ? before.bucket
             : new TokenBucket(source.rateLimit, now),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
@@ -191,7 +207,6 @@ export class Directory {
     if (kind === 'source') {
       const source = this.#settings.source.get(id);
       if (source !== undefined) this.#sourceByIngestKey.delete(source.ingestKey);
-      this.#activeSources.delete(id);
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(id);

@@ -42,7 +42,8 @@ export class Explain {
     const deliveries = await Promise.all(
       items.map(async (delivery) => ({ delivery, attempts: await queries.attempts(delivery.id) })),
     );
-    const chained = await queries.events({ correlationId: event.correlationId ?? event.id }, page);
+    const chain = { tenant: event.tenant, correlationId: event.correlationId ?? event.id };
+    const chained = await queries.events(chain, page);
     return {
       event,
       considered: this.consider(event, subscriptions),
@@ -57,7 +58,7 @@ export class Explain {
     return subscriptions
       .filter((subscription) => subscription.tenant === event.tenant)
       .map((subscription) => {
-        const filter = this.#directory.compile(subscription.filter);
+        const filter = this.#directory.evaluable(subscription.filter);
         const test = filter === null ? null : () => filterAnswer(filter.evaluate(input));
         return { subscription, verdict: matchSubscription(event, subscription, test) };
       });

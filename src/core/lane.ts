@@ -1,5 +1,5 @@
 import type { Breaker } from '../domain/breaker.ts';
-import { TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 
@@ -22,6 +22,8 @@ export class Lane {
   #wokenAt: number | null = null;
   #bucket: TokenBucket | null = null;
   #bucketOf: Destination['rateLimit'] = null;
+  /** Tokens taken for the claim under way, before it is known how many deliveries it finds. */
+  #claimTokens = 0;
 
   /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
   constructor(destinationId: string, breaker: () => Breaker) {
@@ -40,8 +42,15 @@ export class Lane {
     return true;
   }
 
-  unreserve(): void {
+  /** The delivery that a place was taken for has been written: `queue` comes next. */
+  reservationUsed(): void {
     this.#reserved -= 1;
+  }
+
+  /** The delivery that a place was taken for will not come. */
+  release(): void {
+    this.#reserved -= 1;
+    this.#bucket?.giveBack(1);
   }
 
   queue(delivery: LeasedDelivery): void {
@@ -54,6 +63,12 @@ export class Lane {
     if (destination === undefined) return true;
     if (destination.state === 'paused' || this.#breaker().allowance(now) === 0) return false;
     return this.#inFlight < destination.maxInFlight;
+  }
+
+  /** What is ready must go back to the store: its destination is paused, or its breaker is open. */
+  mustWait(destination: Destination | undefined, now: number): boolean {
+    if (destination === undefined || this.#ready.length === 0) return false;
+    return destination.state === 'paused' || this.#breaker().waitsUntil(now) !== null;
   }
 
   /** Nothing is known or held here; a rate limit's bucket must outlive the lull, though. */
@@ -78,6 +93,7 @@ export class Lane {
   clear(): LeasedDelivery[] {
     const waiting = this.#ready;
     this.#ready = [];
+    this.#bucket?.giveBack(waiting.length);
     return waiting;
   }
 
@@ -90,8 +106,10 @@ export class Lane {
     this.#wokenAt = null;
   }
 
-  /** The store's answer to a claim. */
-  claimed(nextDueAt: number | null): void {
+  /** The store's answer to a claim: how many it found, and when the next one is due. */
+  claimed(found: number, nextDueAt: number | null): void {
+    if (this.#claimTokens > found) this.#bucket?.giveBack(this.#claimTokens - found);
+    this.#claimTokens = 0;
     const known = Math.min(nextDueAt ?? Number.POSITIVE_INFINITY, this.#wokenAt ?? Number.POSITIVE_INFINITY);
     this.#nextDueAt = known === Number.POSITIVE_INFINITY ? null : known;
   }
@@ -107,6 +125,7 @@ export class Lane {
     for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
       this.#bucket?.take(now);
     }
+    this.#claimTokens = destination.rateLimit === null ? 0 : limit;
     return limit;
   }
 
@@ -138,7 +157,7 @@ export class Lane {
 
   #bucketFor(destination: Destination, now: number): TokenBucket | null {
     if (destination.rateLimit === null) return null;
-    if (this.#bucket === null || this.#bucketOf !== destination.rateLimit) {
+    if (this.#bucket === null || !isSameRate(this.#bucketOf, destination.rateLimit)) {
       this.#bucket = new TokenBucket(destination.rateLimit, now);
       this.#bucketOf = destination.rateLimit;
     }

@@ -16,6 +16,10 @@ interface OpenedDestination {
   readonly destination: Destination;
   readonly secrets: readonly string[];
   readonly fixedHeaders: readonly string[];
+  /** What the sender needs to know besides the request itself. */
+  readonly identity: Pick<OutboundRequest, 'oauth2' | 'tls'>;
+  /** Names of those, in lower case: they replace ours. */
+  readonly fixedNames: ReadonlySet<string>;
   readonly validUntil: number;
 }
 
@@ -57,9 +61,10 @@ export class OutboundRequests {
     if (event.origin.traceparent !== null) {
       headers.push('traceparent', continueTrace(event.origin.traceparent, this.#services.random.bytes(8)));
     }
-    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers);
+    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers, opened.fixedNames);
     headers.push(...opened.fixedHeaders);
-    return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body: content.body, timeoutMs, ...opened.identity };
   }
 
   /** A request of the same shape that belongs to no event. */
@@ -72,18 +77,26 @@ export class OutboundRequests {
     const webhookId = this.#services.ids.make('evt');
     const headers = this.#signedHeaders(opened, webhookId, { type: 'application/json', body }, nowMs);
     headers.push('ringback-event-type', 'ringback.test', ...opened.fixedHeaders);
-    return { url: destination.url, headers, body, timeoutMs: destination.timeoutMs, webhookId };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body, timeoutMs, webhookId, ...opened.identity };
   }
 
   #signedHeaders(
-    { destination, secrets }: OpenedDestination,
+    { destination, secrets, fixedNames }: OpenedDestination,
     webhookId: string,
     content: { readonly type: string; readonly body: Uint8Array },
     nowMs: number,
   ): string[] {
     const timestampS = Math.floor(nowMs / 1000);
-    const headers = ['content-type', content.type, 'user-agent', this.#userAgent];
-    headers.push('webhook-id', webhookId, 'webhook-timestamp', String(timestampS));
+    const headers = fixedNames.has('content-type') ? [] : ['content-type', content.type];
+    headers.push(
+      'user-agent',
+      this.#userAgent,
+      'webhook-id',
+      webhookId,
+      'webhook-timestamp',
+      String(timestampS),
+    );
     if (destination.signing !== 'none') {
       const signature = this.#services.signer.sign(webhookId, timestampS, content.body, secrets);
       headers.push('webhook-signature', signature);
@@ -111,18 +124,38 @@ export class OutboundRequests {
     const expiries = destination.secrets.flatMap(({ expiresAt }) =>
       expiresAt !== null && expiresAt > nowMs ? [expiresAt] : [],
     );
+    const auth = this.#authHeader(destination);
+    const own = Object.entries(destination.headers).filter(([name]) => {
+      const lower = name.toLowerCase();
+      return !RESERVED_HEADERS.test(lower) && (destination.auth === null || lower !== 'authorization');
+    });
     const opened = {
       destination,
       secrets: this.#directory.openSecrets(destination.secrets, destination.id),
-      fixedHeaders: [...Object.entries(destination.headers).flat(), ...this.#authHeader(destination)],
+      identity: { ...this.#oauth2(destination), ...this.#tls(destination) },
+      fixedHeaders: [...own.flat(), ...auth],
+      fixedNames: new Set(own.map(([name]) => name.toLowerCase())),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
     };
     this.#opened.set(destination.id, opened);
     return opened;
   }
 
+  #oauth2({ auth, id }: Destination): Pick<OutboundRequest, 'oauth2'> {
+    if (auth?.kind !== 'oauth2') return {};
+    const { tokenUrl, clientId, scope, audience } = auth;
+    const [clientSecret = ''] = this.#directory.openSecrets([auth.clientSecret], id);
+    return { oauth2: { destinationId: id, tokenUrl, clientId, clientSecret, scope, audience } };
+  }
+
+  #tls({ tls, id }: Destination): Pick<OutboundRequest, 'tls'> {
+    if (tls === undefined || tls === null) return {};
+    const [key = null] = tls.clientKey === null ? [] : this.#directory.openSecrets([tls.clientKey], id);
+    return { tls: { cert: tls.clientCert, key, ca: tls.ca } };
+  }
+
   #authHeader({ auth, id }: Destination): string[] {
-    if (auth === null) return [];
+    if (auth === null || auth.kind === 'oauth2') return [];
     const secret = auth.kind === 'bearer' ? auth.token : auth.password;
     const [text = ''] = this.#directory.openSecrets([secret], id);
     if (auth.kind === 'bearer') return ['authorization', `Bearer ${text}`];
@@ -133,16 +166,16 @@ export class OutboundRequests {
 
 /** The same trace, a new parent: this attempt (W3C Trace Context, "traceparent header"). */
 function continueTrace(traceparent: string, spanId: Uint8Array): string {
-  const [version = '00', traceId = '', , flags = '00'] = traceparent.split('-');
+  const [, traceId = '', , flags = '00'] = traceparent.split('-');
   const span = Array.from(spanId, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${version}-${traceId}-${span}-${flags}`;
+  return `00-${traceId}-${span}-${flags}`;
 }
 
 /** CloudEvents HTTP binding 3.1: in binary mode the attributes travel as headers. */
-function pushCloudEventHeaders(event: Event, headers: string[]): void {
+function pushCloudEventHeaders(event: Event, headers: string[], except: ReadonlySet<string>): void {
   for (let index = 0; index + 1 < event.headers.length; index += 2) {
     const name = event.headers[index]?.toLowerCase() ?? '';
-    if (name.startsWith('ce-')) headers.push(name, event.headers[index + 1] ?? '');
+    if (name.startsWith('ce-') && !except.has(name)) headers.push(name, event.headers[index + 1] ?? '');
   }
 }
 
@@ -155,5 +188,5 @@ function headerSafe(text: string): string {
 export function usableTraceparent(headers: readonly string[]): string | null {
   const value = headerValue(headers, 'traceparent');
   if (value === undefined) return null;
-  return /^[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
+  return /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
 }

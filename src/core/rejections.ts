@@ -26,6 +26,7 @@ export class Rejections {
   #waiting: Rejection[] = [];
   #dropped = 0;
   #flushPlanned = false;
+  #written: Promise<void> = Promise.resolve();
 
   constructor(services: Services, bounds: RejectionBounds) {
     this.#services = services;
@@ -68,8 +69,14 @@ export class Rejections {
     return new Problem(code, detail, extra);
   }
 
-  /** Writes what waits. */
-  async flush(): Promise<void> {
+  /** Writes what waits; resolves when all that was refused before is written. */
+  flush(): Promise<void> {
+    // One after the other: who asks while a write is under way must not look before it has ended.
+    this.#written = this.#written.then(() => this.#write());
+    return this.#written;
+  }
+
+  async #write(): Promise<void> {
     const rejections = this.#waiting;
     this.#waiting = [];
     this.#flushPlanned = false;
@@ -93,7 +100,7 @@ export class Rejections {
 }
 
 /** Header values may hold credentials that were nearly right: those are not kept. */
-const CREDENTIAL_HEADERS = /^(authorization|proxy-authorization|cookie)$/i;
+const CREDENTIAL_HEADERS = /authorization|cookie|token|secret|password|api-?key/i;
 
 function boundedHeaders(headers: readonly string[]): string[] {
   const kept: string[] = [];

@@ -13,6 +13,7 @@ export interface BreakerPolicy {
   readonly maxOpenMs: number;
 }
 
+/** Ten failures in a row, or 70 % of at least 20 within a minute; 15 s at first, five minutes at the most. */
 export const DEFAULT_BREAKER_POLICY: BreakerPolicy = {
   consecutiveFailures: 10,
   failureRatio: 0.7,
@@ -22,6 +23,7 @@ export const DEFAULT_BREAKER_POLICY: BreakerPolicy = {
   maxOpenMs: 5 * 60_000,
 };
 
+/** `closed`: attempts go out. `open`: none does. `half_open`: one may, as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /**

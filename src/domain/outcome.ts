@@ -19,6 +19,9 @@ export type SendError =
   | 'dns_failure'
   | 'tls_error'
   | 'address_forbidden'
+  | 'https_required'
+  /** No access token could be had. */
+  | 'auth_failed'
   | 'invalid_response'
   | 'invalid_request'
   | 'network_error';

@@ -4,6 +4,11 @@ export interface RateLimit {
   readonly periodMs: number;
 }
 
+/** Whether two limits are the same, so that what is left of one goes on under the other. */
+export function isSameRate(one: RateLimit | null, other: RateLimit | null): boolean {
+  return one?.limit === other?.limit && one?.periodMs === other?.periodMs;
+}
+
 /**
  * A token bucket on a clock that the caller reads.
  *
@@ -31,6 +36,11 @@ export class TokenBucket {
       return 0;
     }
     return this.#msUntilOne();
+  }
+
+  /** Puts back what was taken and not used. */
+  giveBack(tokens: number): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + tokens);
   }
 
   /** How many could be taken now, without taking any. */

@@ -5,6 +5,8 @@ import type { HttpContext } from './http-context.ts';
 import { sendProblem } from './problem-response.ts';
 import { drain, readBody } from './read-body.ts';
 
+const NO_BODY = new Uint8Array(0);
+
 type IngestRoute = { Params: { key: string; '*'?: string } };
 
 /** `ALL /in/:key`: raw bytes in, and an answer only when the event is on disk. */
@@ -33,7 +35,12 @@ async function ingest(
   };
   try {
     const active = context.ingest.admit(key, call);
-    const { body, tooLarge } = await readBody(raw, active.source.maxBodyBytes, context.budget);
+    const { body, tooLarge } = await readBody(raw, active.source.maxBodyBytes, context.budget).catch(
+      (error: unknown) => {
+        if (!(error instanceof Problem) || error.code === 'overloaded') throw error;
+        throw context.ingest.cutShort(active, { ...call, body: NO_BODY }, error);
+      },
+    );
     if (tooLarge) throw context.ingest.tooLarge(active, { ...call, body });
     context.budget.take(body.byteLength);
     try {
@@ -42,10 +49,8 @@ async function ingest(
       context.budget.giveBack(body.byteLength);
     }
   } catch (error) {
-    if (!raw.readableEnded) {
-      void reply.header('connection', 'close');
-      drain(raw);
-    }
+    // Without "connection: close": Node would close under the sender, which then never reads why.
+    if (!raw.readableEnded) drain(raw);
     return sendProblem(reply, context.asProblem(error, request.id), request.id);
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { Problem } from '../domain/problem.ts';
 
 /** Bytes of bodies held at once, over all requests: memory is bounded whatever arrives. */
@@ -33,13 +34,22 @@ export interface ReadBody {
   readonly tooLarge: boolean;
 }
 
+/** Connections whose time was up. */
+const lateSockets = new WeakSet<Socket>();
+
+/** Says of a connection that is being ended why: its request did not arrive in time. */
+export function markLate(socket: Socket): void {
+  lateSockets.add(socket);
+}
+
 const EMPTY = new Uint8Array(0);
 
 /**
  * Reads a request's body, at most `limitBytes`: counted as it comes, so that a chunked body without a
  * length is held to the same limit.
  *
- * Rejects with a `Problem` when the sender goes away (`body_malformed`) or memory is short (`overloaded`).
+ * Rejects with a `Problem` when the sender goes away (`body_malformed`), when its time is up
+ * (`request_timeout`) or when memory is short (`overloaded`).
  */
 export function readBody(
   request: IncomingMessage,
@@ -77,7 +87,8 @@ export function readBody(
     request.on('end', () => finish(() => resolve({ body: joined(chunks), tooLarge: false })));
     request.on('error', () => undefined);
     request.on('close', () => {
-      finish(() => reject(new Problem('body_malformed', 'the connection ended before the body did')));
+      const code = lateSockets.has(request.socket) ? 'request_timeout' : 'body_malformed';
+      finish(() => reject(new Problem(code, 'the connection ended before the body did')));
     });
   });
 }

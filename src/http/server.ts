@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Problem } from '../domain/problem.ts';
+import { allowedMethods } from './allowed-methods.ts';
+import type { ServerCertificate } from './certificate-files.ts';
 import type { HttpContext } from './http-context.ts';
 import { ingestRoutes } from './ingest.ts';
+import { markLate } from './read-body.ts';
 import { problemBody, sendProblem } from './problem-response.ts';
 import { restRoutes } from './rest.ts';
 import { serviceRoutes } from './service-routes.ts';
@@ -12,26 +15,42 @@ export interface HttpServerOptions {
   /** Time in which a request must have arrived whole. */
   readonly requestTimeoutMs: number;
   readonly makeRequestId: () => string;
+  /** Serves https with it; `null` = plain http. */
+  readonly certificate: ServerCertificate | null;
 }
 
 /** How often connections are looked at for requests that are late. */
 const CHECK_EVERY_MS = 1_000;
+/** A client that connects and does not finish its handshake holds a socket that long. */
+const HANDSHAKE_LIMIT_MS = 10_000;
 
 /** The HTTP edge: ingest, REST, the stream and health, on one port. */
 export function createHttpServer(
   context: HttpContext,
   options: HttpServerOptions,
 ): { readonly app: FastifyInstance; readonly endStreams: () => void } {
-  const app = Fastify({
+  const { certificate } = options;
+  // Node swaps the two limits when the one for headers, 60 s by default, is the longer one.
+  const checked = { connectionsCheckingInterval: CHECK_EVERY_MS, headersTimeout: options.requestTimeoutMs };
+  const app: FastifyInstance = Fastify({
     logger: false,
     genReqId: options.makeRequestId,
     requestTimeout: options.requestTimeoutMs,
     connectionTimeout: 0,
     return503OnClosing: false,
     keepAliveTimeout: 75_000,
-    http: { connectionsCheckingInterval: CHECK_EVERY_MS },
+    ...(certificate === null
+      ? { http: checked }
+      : { https: { ...checked, ...certificate, handshakeTimeout: HANDSHAKE_LIMIT_MS } }),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors(error, request, reply) {
+      const tooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+      const problem = tooLong
+        ? new Problem('route_unknown', 'a part of the path is too long')
+        : new Problem('body_malformed', 'the path cannot be read');
+      void sendProblem(reply, problem, request.id);
+    },
     clientErrorHandler(error, socket) {
       answerBrokenRequest(error, socket, options.makeRequestId());
     },
@@ -39,8 +58,15 @@ export function createHttpServer(
   // Bodies are read by the routes, as bytes and under their own limits: Fastify must not touch them.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  const methodsOf = allowedMethods(app);
   app.setNotFoundHandler((request, reply) => {
-    const problem = new Problem('route_unknown', `${request.method} ${request.url.split('?')[0]}`);
+    const [path = ''] = request.url.split('?');
+    const allowed = methodsOf(path);
+    if (allowed.length === 0) {
+      return sendProblem(reply, new Problem('route_unknown', `${request.method} ${path}`), request.id);
+    }
+    void reply.header('allow', allowed.join(', '));
+    const problem = new Problem('method_not_allowed', `${path} knows ${allowed.join(', ')}`);
     return sendProblem(reply, problem, request.id);
   });
   app.setErrorHandler((error, request, reply) => {
@@ -83,6 +109,7 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, r
     return;
   }
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  if (late) markLate(socket);
   const problem = late
     ? new Problem('request_timeout', 'the request did not arrive whole in time')
     : new Problem('body_malformed', 'this is not an HTTP request that can be read');

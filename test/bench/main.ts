@@ -3,9 +3,19 @@ import { availableParallelism, cpus, platform, release, totalmem } from 'node:os
 import { parseArgs } from 'node:util';
 import { claim } from './claim-scenario.ts';
 import { loadTool } from './parts/load.ts';
+import { neighbours } from './neighbours-scenario.ts';
+import { retention } from './retention-scenario.ts';
 import { deliver, type Figure, footprint, ingest, latency, type Scenario } from './scenarios.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { ingest, deliver, latency, claim, footprint };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ingest,
+  deliver,
+  latency,
+  neighbours,
+  claim,
+  retention,
+  footprint,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,7 +4,8 @@ import { load } from './parts/load.ts';
 import { type BenchGateway, residentMiB, startGateway, startPart } from './parts/processes.ts';
 
 const run = promisify(execFile);
-const SECRET = 'bench-secret';
+/** Signs the events of every scenario. */
+export const BENCH_SECRET = 'bench-secret';
 
 /** One figure, beside what it is compared with in the same run. */
 export interface Figure {
@@ -28,11 +29,11 @@ export interface BenchOptions {
 export type Scenario = (options: BenchOptions) => Promise<Figure[]>;
 
 /** A source, a destination and a subscription between them; answers the ingest URL. */
-async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
+export async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
   const source = await gateway.api('POST', '/v1/sources', {
     name: 'gh',
     provider: 'github',
-    secrets: [SECRET],
+    secrets: [BENCH_SECRET],
   });
   const destination = await gateway.api('POST', '/v1/destinations', {
     name: 'to',
@@ -53,12 +54,12 @@ export const ingest: Scenario = async ({ seconds }) => {
   const gateway = await startGateway();
   try {
     const url = await wire(gateway, bare.url, true);
-    await load(url, SECRET, 2);
-    await load(bare.url, SECRET, 1);
+    await load(url, BENCH_SECRET, 2);
+    await load(bare.url, BENCH_SECRET, 1);
     const rounds = [];
     for (let round = 0; round < 3; round += 1) {
-      const floor = await load(bare.url, SECRET, seconds);
-      const ours = await load(url, SECRET, seconds);
+      const floor = await load(bare.url, BENCH_SECRET, seconds);
+      const ours = await load(url, BENCH_SECRET, seconds);
       if (ours.non2xx > 0) throw new Error(`${ours.non2xx} requests were not answered with 2xx`);
       rounds.push({ floor, ours, ratio: ours.perSecond / floor.perSecond });
     }
@@ -90,11 +91,11 @@ export const deliver: Scenario = async ({ seconds }) => {
   const gateway = await startGateway();
   try {
     const url = await wire(gateway, receiver.url, false);
-    await load(url, SECRET, 2);
+    await load(url, BENCH_SECRET, 2);
     await settled(gateway);
     const floor = await undiciAlone(receiver.url, seconds);
     const startedAt = performance.now();
-    const { requests, non2xx } = await load(url, SECRET, seconds * 2);
+    const { requests, non2xx } = await load(url, BENCH_SECRET, seconds * 2);
     await settled(gateway);
     const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
     return [
@@ -124,15 +125,8 @@ export const latency: Scenario = async ({ seconds }) => {
     const { results, failed } = await steady(url, 1000, seconds * 2);
     if (failed > 0) throw new Error(`${failed} events were not accepted`);
     await settled(gateway);
-    const arrivals = new Map((await (await fetch(receiver.url)).json()) as [string, number][]);
-    const fromSent: number[] = [];
-    const fromAccepted: number[] = [];
-    for (const [id, sentAt, acceptedAt] of results) {
-      const arrivedAt = arrivals.get(id);
-      if (arrivedAt === undefined) throw new Error(`event ${id} did not arrive`);
-      fromSent.push(arrivedAt - sentAt);
-      fromAccepted.push(Math.max(0, arrivedAt - acceptedAt));
-    }
+    const fromSent = await arrivalDelays(receiver.url, results);
+    const fromAccepted = await arrivalDelays(receiver.url, results, 'accepted');
     return [
       bounded('d', 'accepted to received at 1,000/s, median', quantile(fromAccepted, 0.5), 'ms', 5),
       bounded(
@@ -168,7 +162,7 @@ export const footprint: Scenario = async ({ many }) => {
     const atRest = residentMiB(gateway.pid);
     const url = await wire(gateway, bare.url, false);
     let events = 0;
-    while (events < many) events += (await load(url, SECRET, 10)).requests;
+    while (events < many) events += (await load(url, BENCH_SECRET, 10)).requests;
     await settled(gateway);
     return [
       bounded('f', 'start to ready', quantile(starts, 0.5), 'ms', 1_000),
@@ -202,9 +196,34 @@ async function undiciAlone(url: string, seconds: number): Promise<number> {
   return (JSON.parse(stdout) as { perSecond: number }).perSecond;
 }
 
-async function steady(url: string, perSecond: number, seconds: number) {
+/** Milliseconds from sending (or from the 202) to arrival, for each event; throws when one is missing. */
+export async function arrivalDelays(
+  receiverUrl: string,
+  results: readonly [id: string, sentAt: number, acceptedAt: number][],
+  from: 'sent' | 'accepted' = 'sent',
+): Promise<number[]> {
+  const arrivals = await allArrivals(receiverUrl, results.length);
+  return results.map(([id, sentAt, acceptedAt]) => {
+    const arrivedAt = arrivals.get(id);
+    if (arrivedAt === undefined) throw new Error(`event ${id} did not arrive`);
+    return Math.max(0, arrivedAt - (from === 'sent' ? sentAt : acceptedAt));
+  });
+}
+
+async function allArrivals(receiverUrl: string, atLeast: number): Promise<Map<string, number>> {
+  for (let tries = 0; ; tries += 1) {
+    const arrivals = new Map((await (await fetch(receiverUrl)).json()) as [string, number][]);
+    if (arrivals.size >= atLeast || tries > 100) return arrivals;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
+  }
+}
+
+/** Sends at a steady rate from a process of its own. */
+export async function steady(url: string, perSecond: number, seconds: number) {
   const part = new URL('./parts/steady-sender.ts', import.meta.url).pathname;
-  const args = [part, url, SECRET, String(perSecond), String(seconds)];
+  const args = [part, url, BENCH_SECRET, String(perSecond), String(seconds)];
   const { stdout } = await run(process.execPath, args, { maxBuffer: 256 * 1024 * 1024 });
   return JSON.parse(stdout) as { results: [string, number, number][]; failed: number };
 }

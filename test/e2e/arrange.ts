@@ -96,7 +96,8 @@ export async function problem(
   const got = await answer;
   const body = got.body as ProblemView;
   const type = got.headers.get('content-type');
-  if (got.status !== status || body.code !== code || type !== 'application/problem+json') {
+  const isProblem = type?.startsWith('application/problem+json') ?? false;
+  if (got.status !== status || body.code !== code || !isProblem) {
     throw new Error(
       `expected ${status} ${code}, got ${got.status} (${String(type)}): ${JSON.stringify(got.body)}`,
     );

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import type { Destination } from '../domain/settings.ts';
+import type { DestinationBacklog } from '../ports/queries.ts';
+import { id, instant, isoTime, isoTimeOrNull, nothing, tenant } from './fields.ts';
+import { operation, type OperationContext } from './operation.ts';
+import { tenantFilter } from './tenancy.ts';
+
+const stuckOut = z.object({
+  what: z.enum(['destination', 'subscription', 'source']),
+  id,
+  name: z.string(),
+  problem: z.string().describe('disabled, paused, breaker_open, failing, backlog'),
+  since: instant.nullable(),
+  why: z.string(),
+  fix: z.string(),
+  pending: z.int().nullable(),
+});
+
+type Stuck = z.input<typeof stuckOut>;
+
+/** Deliveries that are overdue by less than this are on their way, not stuck. */
+const OVERDUE_MS = 60_000;
+
+/** What is wrong with a destination, the gravest first; `null` when nothing is. */
+function destinationTrouble(
+  context: OperationContext,
+  destination: Destination,
+  backlog: DestinationBacklog | undefined,
+): Pick<Stuck, 'problem' | 'since' | 'why' | 'fix'> | null {
+  const { health, services } = context.gateway;
+  const now = services.clock.now();
+  const changedAt = isoTime(destination.stateChangedAt);
+  const reason = destination.stateReason ?? destination.state;
+  if (destination.state === 'disabled') {
+    const fix = 'mend the receiver, then enable the destination and replay what is dead';
+    return { problem: 'disabled', since: changedAt, why: reason, fix };
+  }
+  if (destination.state === 'paused') {
+    return { problem: 'paused', since: changedAt, why: reason, fix: 'resume the destination' };
+  }
+  const failingSince = health.failingSince(destination.id);
+  const breaker = health.breaker(destination.id);
+  if (breaker.state(now) !== 'closed') {
+    const nextProbe = isoTimeOrNull(breaker.waitsUntil(now)) ?? 'now';
+    const why = `it keeps failing; the next try is at ${nextProbe}`;
+    const fix = 'mend the receiver: deliveries go on by themselves';
+    return { problem: 'breaker_open', since: isoTimeOrNull(failingSince), why, fix };
+  }
+  if (failingSince !== null) {
+    const why = 'no attempt has succeeded since then';
+    const fix = 'look at its deliveries to see what it answers';
+    return { problem: 'failing', since: isoTime(failingSince), why, fix };
+  }
+  const oldest = backlog?.oldestDueAt ?? null;
+  if (oldest === null || now - oldest < OVERDUE_MS) return null;
+  const why = 'deliveries come in faster than it takes them';
+  const fix = 'raise max_in_flight or rate_limit, or make the receiver faster';
+  return { problem: 'backlog', since: isoTime(oldest), why, fix };
+}
+
+function stuckDestinations(
+  context: OperationContext,
+  of: string | undefined,
+  backlogs: readonly DestinationBacklog[],
+): Stuck[] {
+  const byId = new Map(backlogs.map((backlog) => [backlog.destinationId, backlog]));
+  return context.gateway.directory
+    .list('destination')
+    .filter((destination) => of === undefined || destination.tenant === of)
+    .flatMap((destination): Stuck[] => {
+      const backlog = byId.get(destination.id);
+      const trouble = destinationTrouble(context, destination, backlog);
+      if (trouble === null) return [];
+      const { id: destinationId, name } = destination;
+      return [{ what: 'destination', id: destinationId, name, pending: backlog?.pending ?? 0, ...trouble }];
+    });
+}
+
+function switchedOff(context: OperationContext, of: string | undefined): Stuck[] {
+  const { directory } = context.gateway;
+  const off = (what: 'subscription' | 'source') =>
+    directory
+      .list(what)
+      .filter((setting) => !setting.enabled && (of === undefined || setting.tenant === of))
+      .map((setting): Stuck => ({
+        what,
+        id: setting.id,
+        name: setting.name,
+        problem: 'disabled',
+        since: isoTime(setting.updatedAt),
+        why: 'switched off by an operator',
+        fix: `enable the ${what}`,
+        pending: null,
+      }));
+  return [...off('source'), ...off('subscription')];
+}
+
+const show = operation({
+  name: 'status.show',
+  method: 'GET',
+  path: '/v1/status',
+  scope: 'read',
+  summary: 'Show what is stuck, since when, why, and what to do about it',
+  params: nothing,
+  query: z.strictObject({ tenant: tenant.optional() }),
+  body: nothing,
+  output: z.object({
+    status: z.enum(['ok', 'attention']),
+    stuck: z.array(stuckOut),
+    pending: z.int().describe('deliveries that wait for their turn'),
+    in_flight: z.int(),
+    checked_at: instant,
+  }),
+  status: 200,
+  run: async (context, { query }) => {
+    const { services, dispatcher, directory } = context.gateway;
+    const of = tenantFilter(context.caller.principal, query.tenant).tenant;
+    const backlogs = (await services.store.queries.backlogs()).filter(
+      ({ destinationId }) => of === undefined || directory.destination(destinationId)?.tenant === of,
+    );
+    const stuck = [...stuckDestinations(context, of, backlogs), ...switchedOff(context, of)];
+    return {
+      status: stuck.length === 0 ? ('ok' as const) : ('attention' as const),
+      stuck,
+      pending: backlogs.reduce((sum, { pending }) => sum + pending, 0),
+      in_flight: of === undefined ? dispatcher.load().inFlight : 0,
+      checked_at: isoTime(services.clock.now()),
+    };
+  },
+});
+
+/** The answer to "what is stuck, since when, and why?". */
+export const statusOperations = [show];

@@ -1,0 +1,173 @@
+import { printAttempts } from './detail-view.ts';
+import { cliName } from './cli-name.ts';
+import { fullTime, relativeTime, stateCell } from './format.ts';
+import { type JsonRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from './json-value.ts';
+import type { NameBook } from './names.ts';
+import { paint, printable, printText } from './output.ts';
+
+/** The story of an event, from its request to its last attempt; of one delivery alone when it is given. */
+export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonRecord): Promise<void> {
+  const event = recordOf(trace['event']);
+  printText(
+    `${paint('bold', show(event, 'id'))} is an event ${paint('bold', show(event, 'type'))} from ` +
+      `"${show(event, 'source')}", received ${fullTime(textOf(event, 'received_at') ?? '')}.`,
+  );
+  printText(verificationText(recordOf(trace['verification'])));
+  printText(dedupeText(event, textOf(trace, 'dedupe_key')));
+  const parent = textOf(event, 'causation_id');
+  if (parent !== null) printText(`It was caused by ${printable(parent)}.`);
+  await tellSubscriptions(recordsOf(trace['subscriptions']), event, names);
+  const deliveries = recordsOf(trace['deliveries']);
+  if (deliveries.length === 0 && recordsOf(trace['subscriptions']).length > 0) {
+    printText('\nSo nobody was owed it.');
+  }
+  const shown = only === undefined ? deliveries : [only];
+  for (const delivery of shown) await tellDelivery(delivery, names);
+  if (shown.length < deliveries.length) {
+    const others = deliveries.length - shown.length;
+    printText(`\n${others} more: ${cliName()} why ${show(event, 'id')}`);
+  }
+  tellChildren(recordsOf(trace['children']));
+}
+
+function show(record: JsonRecord, field: string): string {
+  return printable(textOf(record, field) ?? '-');
+}
+
+const COVERS: Readonly<Record<string, string>> = {
+  body: 'the proof covers the body',
+  metadata: 'the proof covers the sender, not the body',
+  nothing: 'nothing was proven: anyone who knows the URL can send this',
+};
+
+function verificationText(verification: JsonRecord): string {
+  const principal = textOf(verification, 'principal');
+  if (principal !== null) return `It was published with the API key "${printable(principal)}".`;
+  const secret = numberOf(verification, 'secret_number');
+  const parts = [COVERS[textOf(verification, 'covers') ?? ''] ?? 'the proof is unknown'];
+  if (secret !== null) parts.push(`secret ${secret}${secret === 0 ? ', the newest' : ''}`);
+  return `It was verified as ${show(verification, 'provider')}: ${parts.join('; ')}.`;
+}
+
+function dedupeText(event: JsonRecord, key: string | null): string {
+  const external = textOf(event, 'external_id');
+  const name = key ?? external;
+  return name === null
+    ? 'It carries no id of its sender, so a repeated request would be a new event.'
+    : `Its sender calls it ${printable(name)}; a repeated request with that id gives this event again.`;
+}
+
+async function tellSubscriptions(
+  considered: readonly JsonRecord[],
+  event: JsonRecord,
+  names: NameBook,
+): Promise<void> {
+  if (considered.length === 0) {
+    printText(`\nThere was no subscription, so nobody was owed it. Make one, then replay it:`);
+    printText(`  ${cliName()} subscriptions create --name NAME --destination-id DESTINATION`);
+    printText(`  ${cliName()} replays create --event-ids ${show(event, 'id')}`);
+    return;
+  }
+  printText(`\n${paint('bold', 'subscriptions')} (as they were when it came)`);
+  for (const one of considered) {
+    const matched = one['matched'] === true;
+    const mark = matched ? paint('green', 'yes') : paint('red', 'no ');
+    const destination = await names.nameOf('destinations', textOf(one, 'destination_id'));
+    const reason = matched ? `goes to ${destination}` : await refusalText(one, event, names);
+    printText(`  ${mark}  ${show(one, 'name')}: ${reason}`);
+  }
+}
+
+/** Why a subscription did not take the event, with what it wants where that can be shown. */
+async function refusalText(one: JsonRecord, event: JsonRecord, names: NameBook): Promise<string> {
+  const now = (await names.find('subscriptions', textOf(one, 'subscription_id') ?? '')) ?? {};
+  const detail = textOf(one, 'detail');
+  switch (textOf(one, 'reason') ?? '') {
+    case 'disabled':
+      return 'it was disabled';
+    case 'expired':
+      return 'it had expired';
+    case 'source_differs': {
+      const wanted = await Promise.all(textsOf(now['sources']).map((id) => names.nameOf('sources', id)));
+      return `it takes other sources${listed(wanted)}, not "${show(event, 'source')}"`;
+    }
+    case 'type_differs':
+      return `it takes other types${listed(textsOf(now['types']))}, not ${show(event, 'type')}`;
+    case 'filter_false':
+      return `its filter said no${quoted(textOf(now, 'filter'))}`;
+    case 'filter_failed':
+      return `its filter could not be evaluated: ${printable(detail ?? 'unknown')}${quoted(textOf(now, 'filter'))}`;
+    default:
+      return printable([textOf(one, 'reason'), detail].filter((part) => part !== null).join(': '));
+  }
+}
+
+function listed(items: readonly string[]): string {
+  return items.length === 0 ? '' : ` (${printable(items.join(', '))})`;
+}
+
+function quoted(filter: string | null): string {
+  return filter === null ? '' : `: ${printable(filter)}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  attempts_exhausted: 'every attempt that its policy allows was used up',
+  destination_disabled: 'the destination is disabled',
+  destination_gone: 'the receiver answered 410: it wants no more',
+  destination_deleted: 'the destination was deleted',
+  subscription_deleted: 'the subscription was deleted',
+  cancelled_by_operator: 'someone cancelled it',
+};
+
+async function tellDelivery(delivery: JsonRecord, names: NameBook): Promise<void> {
+  const id = textOf(delivery, 'destination_id');
+  const destination = id === null ? null : await names.find('destinations', id);
+  const state = stateCell(textOf(delivery, 'state') ?? '');
+  const painted = typeof state === 'string' ? state : paint(state.style, state.text);
+  const to = await names.nameOf('destinations', id);
+  const url = textOf(destination, 'url');
+  const where = url === null ? to : `${to} (${printable(url)})`;
+  printText(`\n${paint('bold', show(delivery, 'id'))} to ${where}: ${painted}`);
+  const replayed = textOf(delivery, 'replay_of');
+  if (replayed !== null) printText(`  It replays ${printable(replayed)}.`);
+  const attempts = recordsOf(delivery['attempts']);
+  for (const line of stateLines(delivery, destination, attempts.length)) printText(`  ${line}`);
+  if (attempts.length > 0) printAttempts(attempts, '  ');
+}
+
+function stateLines(delivery: JsonRecord, destination: JsonRecord | null, attempts: number): string[] {
+  const reason = textOf(delivery, 'reason');
+  const why = reason === null ? '' : printable(REASONS[reason] ?? reason);
+  const next = textOf(delivery, 'next_attempt_at');
+  switch (textOf(delivery, 'state') ?? '') {
+    case 'pending':
+      if (textOf(destination, 'state') === 'paused') {
+        return [
+          `The destination is paused: ${cliName()} destinations resume ${show(destination ?? {}, 'name')}`,
+        ];
+      }
+      return [
+        attempts === 0
+          ? 'No attempt was made yet.'
+          : `The next attempt is ${next === null ? 'not planned' : relativeTime(next)}; ` +
+            `now: ${cliName()} deliveries retry ${show(delivery, 'id')}`,
+      ];
+    case 'leased':
+      return ['An attempt is under way.'];
+    case 'dead':
+      return [
+        `It is a dead letter: ${why === '' ? 'no reason is kept' : why}.`,
+        `To deliver it again: ${cliName()} replays create --delivery-ids ${show(delivery, 'id')}`,
+      ];
+    case 'cancelled':
+      return [`It was cancelled: ${why === '' ? 'no reason is kept' : why}.`];
+    default:
+      return [];
+  }
+}
+
+function tellChildren(children: readonly JsonRecord[]): void {
+  if (children.length === 0) return;
+  printText(`\n${paint('bold', 'events that it caused')}`);
+  for (const child of children) printText(`  ${show(child, 'id')}  ${show(child, 'type')}`);
+}
