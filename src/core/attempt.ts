@@ -49,6 +49,28 @@ export class Attempts {
     if (ended !== null) return () => this.#settle(delivery, subscription, null, ended);
     if (destination === undefined) throw new Error('unreachable: a missing destination ends the delivery');
     const startedAt = this.#services.clock.now();
+    try {
+      return await this.#send(delivery, destination, subscription, startedAt);
+    } catch (error) {
+      // A bug, or a secret that does not open. Unrecorded, it would meet the next process again.
+      this.#services.log.error('attempt.failed', { delivery_id: delivery.id }, error);
+      return this.#finish(delivery, subscription, startedAt, failedBeforeSending(''), INTERNAL);
+    }
+  }
+
+  /** Returns a delivery that was leased but not attempted; it is due at once and its attempt is uncounted. */
+  giveBack(delivery: LeasedDelivery): Promise<number | null> {
+    // Not due as of now, but of when it was made: else what came later would go before it.
+    const dueAt = delivery.createdAt;
+    return this.#settle(delivery, undefined, null, { state: 'pending', dueAt, reason: null });
+  }
+
+  async #send(
+    delivery: LeasedDelivery,
+    destination: Destination,
+    subscription: Subscription | undefined,
+    startedAt: number,
+  ): Promise<Finish> {
     const request = this.#requests.build(delivery, destination, subscription, startedAt);
     if ('failure' in request) {
       return this.#finish(delivery, subscription, startedAt, failedBeforeSending(request.failure), PERMANENT);
@@ -57,13 +79,6 @@ export class Attempts {
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());
     await this.#health.record(destination, judgement, result.status);
     return this.#finish(delivery, subscription, startedAt, result, judgement);
-  }
-
-  /** Returns a delivery that was leased but not attempted; it is due at once and its attempt is uncounted. */
-  giveBack(delivery: LeasedDelivery): Promise<number | null> {
-    // Not due as of now, but of when it was made: else what came later would go before it.
-    const dueAt = delivery.createdAt;
-    return this.#settle(delivery, undefined, null, { state: 'pending', dueAt, reason: null });
   }
 
   #endWithoutAttempt(
@@ -194,6 +209,13 @@ export class Attempts {
 const PERMANENT: Judgement = {
   outcome: 'permanent',
   error: 'transform_failed',
+  retryAfterMs: null,
+  gone: false,
+};
+
+const INTERNAL: Judgement = {
+  outcome: 'retryable',
+  error: 'internal_error',
   retryAfterMs: null,
   gone: false,
 };

@@ -142,9 +142,9 @@ export class Directory {
     if (known !== undefined && known.subscription === subscription) return known;
     const active = {
       subscription,
-      filter: this.compile(subscription.filter),
-      transform: this.compile(subscription.transform),
-      sessionKey: this.compile(subscription.sessionKey),
+      filter: this.evaluable(subscription.filter),
+      transform: this.evaluable(subscription.transform),
+      sessionKey: this.evaluable(subscription.sessionKey),
     };
     this.#activeSubscriptions.set(subscription.id, active);
     return active;
@@ -165,6 +165,21 @@ export class Directory {
     if (compiled.ok) return compiled.expression;
     const { line, column, message } = compiled.error;
     throw new Problem('filter_invalid', `line ${line}, column ${column}: ${message}`);
+  }
+
+  /**
+   * As `compile`, but what no longer compiles becomes an expression that fails and says why: a single
+   * subscription must not keep its whole tenant's events out.
+   */
+  evaluable(expression: string | null): CompiledExpression | null {
+    try {
+      return this.compile(expression);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#services.log.error('expression.unusable', { expression }, error);
+      const failure = { ok: false, error: error.message } as const;
+      return { source: expression ?? '', evaluate: () => failure };
+    }
   }
 
   #compileSource(source: Source, now: number): ActiveSource {

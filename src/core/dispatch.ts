@@ -41,6 +41,8 @@ export class Dispatcher {
   #bytes = 0;
   #unsettled = 0;
   #claiming = false;
+  /** A claim was due while there was no room for what it finds. */
+  #claimWaits = false;
   #running = false;
   #cancelTimer: (() => void) | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -93,7 +95,7 @@ export class Dispatcher {
   /** The reserved delivery was not written after all. */
   unreserve(delivery: NewDelivery, bodyBytes: number): void {
     if (delivery.initial.state !== 'leased') return;
-    this.#lane(delivery.destinationId).unreserve();
+    this.#lane(delivery.destinationId).release();
     this.#bytes -= bodyBytes;
   }
 
@@ -101,7 +103,7 @@ export class Dispatcher {
   written(delivery: NewDelivery, leased: () => LeasedDelivery): void {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
-      lane.reservationUsed();
+      lane.unreserve();
       this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
@@ -148,9 +150,15 @@ export class Dispatcher {
 
   async #claim(): Promise<void> {
     if (this.#claiming || !this.#running) return;
+    this.#claimWaits = this.#isFull();
+    if (this.#claimWaits) return;
     const now = this.#services.clock.now();
     const lanes = this.#lanesToClaim(now);
-    if (lanes.length === 0) return;
+    if (lanes.length === 0) {
+      // Timers may fire a little before the clock gets there: nobody else would come back to it.
+      this.#armForNext();
+      return;
+    }
     this.#claiming = true;
     let pauseMs = 0;
     try {
@@ -161,14 +169,14 @@ export class Dispatcher {
         lanes,
         maxBytes,
       });
-      const leased = countByDestination(claimed.leased);
       for (const { destinationId, nextDueAt } of claimed.lanes) {
-        this.#lane(destinationId).claimed(nextDueAt, leased.get(destinationId) ?? 0);
+        const found = claimed.leased.filter((delivery) => delivery.destinationId === destinationId);
+        this.#lane(destinationId).claimed(found.length, nextDueAt);
       }
       for (const delivery of claimed.leased) this.#queue(delivery);
     } catch (error) {
       pauseMs = CLAIM_PAUSE_AFTER_FAILURE_MS;
-      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs, 0);
+      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(0, now + pauseMs);
       this.#services.log.error('claim.failed', {}, error);
     } finally {
       this.#claiming = false;
@@ -177,8 +185,11 @@ export class Dispatcher {
     this.#tellIfIdle();
   }
 
+  #isFull(): boolean {
+    return this.#inFlight >= this.#limits.maxInFlight || this.#bytes >= this.#limits.maxBytes;
+  }
+
   #lanesToClaim(now: number) {
-    if (this.#inFlight >= this.#limits.maxInFlight || this.#bytes >= this.#limits.maxBytes) return [];
     const requests = [];
     for (const lane of this.#lanes.values()) {
       const destination = this.#directory.destination(lane.destinationId);
@@ -222,6 +233,8 @@ export class Dispatcher {
   #pump(lane: Lane): void {
     const destination = this.#directory.destination(lane.destinationId);
     const now = this.#services.clock.now();
+    // Written or claimed while that changed: its lease would end here, and that counts as an attempt.
+    if (lane.mustWait(destination, now)) this.hold(lane.destinationId);
     while (this.#running && lane.canBegin(destination, now)) {
       if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
         this.#starved.add(lane);
@@ -253,6 +266,10 @@ export class Dispatcher {
   }
 
   #feedStarved(): void {
+    if (this.#claimWaits && !this.#isFull()) {
+      this.#claimWaits = false;
+      this.#armForNext();
+    }
     if (this.#starved.size === 0) return;
     const lanes = [...this.#starved];
     this.#starved.clear();
@@ -314,12 +331,6 @@ export class Dispatcher {
     if (!this.#running) return;
     this.#cancelSweep = this.#services.clock.after(SWEEP_EVERY_MS, () => void this.#sweep());
   }
-}
-
-function countByDestination(deliveries: readonly LeasedDelivery[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { destinationId } of deliveries) counts.set(destinationId, (counts.get(destinationId) ?? 0) + 1);
-  return counts;
 }
 
 function leaseMs(destination: Destination): number {

@@ -57,7 +57,7 @@ export class Explain {
     return subscriptions
       .filter((subscription) => subscription.tenant === event.tenant)
       .map((subscription) => {
-        const filter = this.#directory.compile(subscription.filter);
+        const filter = this.#directory.evaluable(subscription.filter);
         const test = filter === null ? null : () => filterAnswer(filter.evaluate(input));
         return { subscription, verdict: matchSubscription(event, subscription, test) };
       });

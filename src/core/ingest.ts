@@ -114,13 +114,10 @@ export class Ingest {
     this.#checkContentType(source, call);
     const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
     const invalid = this.#schemaMismatch(source, call, parsed);
-    const event = this.#event(active, call, verdict, nowMs, invalid);
-    const input = { event, parsed };
-    const appended = await this.#acceptance.accept(
-      input,
-      this.#dedupeClaim(active, event, verdict.event, parsed),
-      source.provider,
-    );
+    const unnamed = this.#event(active, call, verdict, nowMs, invalid);
+    const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
+    const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
+    const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
   }
 
@@ -157,7 +154,9 @@ export class Ingest {
   ): string | undefined {
     if (source.schema === null) return undefined;
     const value = parsed === undefined ? parseJson(call.body) : parsed.value;
-    const mismatch = this.#services.schemas.mismatch(source.schema, value);
+    // Schemas that name no type let `null` pass, which is also what stands for no JSON at all.
+    const isJson = value !== null || new TextDecoder().decode(call.body.subarray(0, 64)).trim() === 'null';
+    const mismatch = isJson ? this.#services.schemas.mismatch(source.schema, value) : 'the body is not JSON';
     if (mismatch === null) return undefined;
     if (source.onInvalid === 'mark') return mismatch;
     throw this.#rejections.refuse(call, source, 'schema_mismatch', 'schema', mismatch);
@@ -185,7 +184,7 @@ export class Ingest {
       externalId: bounded(identity.id),
       correlationId: null,
       causationId: null,
-      occurredAt: identity.timeMs ?? nowMs,
+      occurredAt: usableTime(identity.timeMs) ?? nowMs,
       receivedAt: nowMs,
       contentType: headerValue(call.headers, 'content-type') ?? null,
       headers: call.headers,
@@ -202,36 +201,45 @@ export class Ingest {
           covers: verdict.covers,
           secretIndex: verdict.secretIndex ?? null,
         },
-        dedupeKey: bounded(identity.id),
+        dedupeKey: null,
         ...(invalid === undefined ? {} : { invalid }),
       },
     };
   }
 
   #dedupeClaim(
-    active: ActiveSource,
+    { source, dedupeKey }: ActiveSource,
     event: Event,
     identity: EventIdentity,
     parsed: { readonly value: unknown } | undefined,
   ): DedupeClaim | null {
-    const { source, dedupeKey } = active;
-    if (dedupeKey === null && event.externalId === null && identity.dedupe === 'body') {
-      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
+    if (dedupeKey === null && identity.id === undefined && identity.dedupe === 'body') {
       const windowMs = Math.min(source.dedupe.windowMs, BODY_WINDOW_MS);
+      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
       return { scope: source.id, key, expiresAt: event.receivedAt + windowMs, fingerprint: '' };
     }
-    const key =
-      dedupeKey === null ? event.externalId : this.#ownKey(dedupeKey.evaluate(new EventInput(event, parsed)));
-    if (key === null || key === '') return null;
+    const text =
+      dedupeKey === null ? (identity.id ?? null) : textOf(dedupeKey.evaluate(new EventInput(event, parsed)));
+    if (text === null || text === '') return null;
+    // Not cut: two long keys with the same beginning are two events, and one of them would be lost.
+    const key = text.length <= MAX_KEY_CHARS ? text : `sha256:${this.#services.secrets.digest(text)}`;
     const expiresAt = event.receivedAt + source.dedupe.windowMs;
     return { scope: source.id, key, expiresAt, fingerprint: '' };
   }
+}
 
-  /** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
-  #ownKey(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
-    if (!result.ok || result.value === null || result.value === undefined) return null;
-    return bounded(typeof result.value === 'string' ? result.value : JSON.stringify(result.value));
-  }
+/** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */
+function textOf(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
+  if (!result.ok || result.value === null || result.value === undefined) return null;
+  return typeof result.value === 'string' ? result.value : JSON.stringify(result.value);
+}
+
+/** The end of the year 9999: RFC 3339 writes no later one. */
+const LAST_MS = 253_402_300_799_999;
+
+/** Senders write anything where a time belongs; what is none of this era would break whoever shows it. */
+function usableTime(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms >= 0 && ms <= LAST_MS ? ms : undefined;
 }
 
 /** Whether the code says that the sender is not proven, and not that something of ours is amiss. */

@@ -22,8 +22,8 @@ export class Lane {
   #wokenAt: number | null = null;
   #bucket: TokenBucket | null = null;
   #bucketOf: Destination['rateLimit'] = null;
-  /** Tokens taken for the claim under way, which may bring fewer deliveries. */
-  #tokensAhead = 0;
+  /** Tokens taken for the claim under way, before it is known how many deliveries it finds. */
+  #claimTokens = 0;
 
   /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
   constructor(destinationId: string, breaker: () => Breaker) {
@@ -42,13 +42,13 @@ export class Lane {
     return true;
   }
 
-  /** The reserved delivery was written: it is queued next. */
-  reservationUsed(): void {
+  /** The delivery that a place was taken for has been written: `queue` comes next. */
+  unreserve(): void {
     this.#reserved -= 1;
   }
 
-  /** The reserved delivery was not written: its place and its token go to others. */
-  unreserve(): void {
+  /** The delivery that a place was taken for will not come. */
+  release(): void {
     this.#reserved -= 1;
     this.#bucket?.giveBack(1);
   }
@@ -63,6 +63,12 @@ export class Lane {
     if (destination === undefined) return true;
     if (destination.state === 'paused' || this.#breaker().allowance(now) === 0) return false;
     return this.#inFlight < destination.maxInFlight;
+  }
+
+  /** What is ready must go back to the store: its destination is paused, or its breaker is open. */
+  mustWait(destination: Destination | undefined, now: number): boolean {
+    if (destination === undefined || this.#ready.length === 0) return false;
+    return destination.state === 'paused' || this.#breaker().waitsUntil(now) !== null;
   }
 
   /** Nothing is known or held here; a rate limit's bucket must outlive the lull, though. */
@@ -100,10 +106,10 @@ export class Lane {
     this.#wokenAt = null;
   }
 
-  /** The store's answer to a claim: how many it leased, and when the next one is due. */
-  claimed(nextDueAt: number | null, leased: number): void {
-    this.#bucket?.giveBack(Math.max(0, this.#tokensAhead - leased));
-    this.#tokensAhead = 0;
+  /** The store's answer to a claim: how many it found, and when the next one is due. */
+  claimed(found: number, nextDueAt: number | null): void {
+    if (this.#claimTokens > found) this.#bucket?.giveBack(this.#claimTokens - found);
+    this.#claimTokens = 0;
     const known = Math.min(nextDueAt ?? Number.POSITIVE_INFINITY, this.#wokenAt ?? Number.POSITIVE_INFINITY);
     this.#nextDueAt = known === Number.POSITIVE_INFINITY ? null : known;
   }
@@ -119,7 +125,7 @@ export class Lane {
     for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
       this.#bucket?.take(now);
     }
-    this.#tokensAhead = destination.rateLimit === null ? 0 : limit;
+    this.#claimTokens = destination.rateLimit === null ? 0 : limit;
     return limit;
   }
 

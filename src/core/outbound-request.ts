@@ -16,6 +16,8 @@ interface OpenedDestination {
   readonly destination: Destination;
   readonly secrets: readonly string[];
   readonly fixedHeaders: readonly string[];
+  /** Names of those, in lower case: they replace ours. */
+  readonly fixedNames: ReadonlySet<string>;
   readonly validUntil: number;
 }
 
@@ -57,7 +59,7 @@ export class OutboundRequests {
     if (event.origin.traceparent !== null) {
       headers.push('traceparent', continueTrace(event.origin.traceparent, this.#services.random.bytes(8)));
     }
-    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers);
+    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers, opened.fixedNames);
     headers.push(...opened.fixedHeaders);
     return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
   }
@@ -76,14 +78,21 @@ export class OutboundRequests {
   }
 
   #signedHeaders(
-    { destination, secrets }: OpenedDestination,
+    { destination, secrets, fixedNames }: OpenedDestination,
     webhookId: string,
     content: { readonly type: string; readonly body: Uint8Array },
     nowMs: number,
   ): string[] {
     const timestampS = Math.floor(nowMs / 1000);
-    const headers = ['content-type', content.type, 'user-agent', this.#userAgent];
-    headers.push('webhook-id', webhookId, 'webhook-timestamp', String(timestampS));
+    const headers = fixedNames.has('content-type') ? [] : ['content-type', content.type];
+    headers.push(
+      'user-agent',
+      this.#userAgent,
+      'webhook-id',
+      webhookId,
+      'webhook-timestamp',
+      String(timestampS),
+    );
     if (destination.signing !== 'none') {
       const signature = this.#services.signer.sign(webhookId, timestampS, content.body, secrets);
       headers.push('webhook-signature', signature);
@@ -111,10 +120,16 @@ export class OutboundRequests {
     const expiries = destination.secrets.flatMap(({ expiresAt }) =>
       expiresAt !== null && expiresAt > nowMs ? [expiresAt] : [],
     );
+    const auth = this.#authHeader(destination);
+    const own = Object.entries(destination.headers).filter(([name]) => {
+      const lower = name.toLowerCase();
+      return !RESERVED_HEADERS.test(lower) && !auth.includes(lower);
+    });
     const opened = {
       destination,
       secrets: this.#directory.openSecrets(destination.secrets, destination.id),
-      fixedHeaders: [...Object.entries(destination.headers).flat(), ...this.#authHeader(destination)],
+      fixedHeaders: [...own.flat(), ...auth],
+      fixedNames: new Set(own.map(([name]) => name.toLowerCase())),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
     };
     this.#opened.set(destination.id, opened);
@@ -133,16 +148,16 @@ export class OutboundRequests {
 
 /** The same trace, a new parent: this attempt (W3C Trace Context, "traceparent header"). */
 function continueTrace(traceparent: string, spanId: Uint8Array): string {
-  const [version = '00', traceId = '', , flags = '00'] = traceparent.split('-');
+  const [, traceId = '', , flags = '00'] = traceparent.split('-');
   const span = Array.from(spanId, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${version}-${traceId}-${span}-${flags}`;
+  return `00-${traceId}-${span}-${flags}`;
 }
 
 /** CloudEvents HTTP binding 3.1: in binary mode the attributes travel as headers. */
-function pushCloudEventHeaders(event: Event, headers: string[]): void {
+function pushCloudEventHeaders(event: Event, headers: string[], except: ReadonlySet<string>): void {
   for (let index = 0; index + 1 < event.headers.length; index += 2) {
     const name = event.headers[index]?.toLowerCase() ?? '';
-    if (name.startsWith('ce-')) headers.push(name, event.headers[index + 1] ?? '');
+    if (name.startsWith('ce-') && !except.has(name)) headers.push(name, event.headers[index + 1] ?? '');
   }
 }
 
@@ -155,5 +170,5 @@ function headerSafe(text: string): string {
 export function usableTraceparent(headers: readonly string[]): string | null {
   const value = headerValue(headers, 'traceparent');
   if (value === undefined) return null;
-  return /^[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
+  return /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : null;
 }

@@ -100,7 +100,7 @@ export class Rejections {
 }
 
 /** Header values may hold credentials that were nearly right: those are not kept. */
-const CREDENTIAL_HEADERS = /^(authorization|proxy-authorization|cookie)$/i;
+const CREDENTIAL_HEADERS = /authorization|cookie|token|secret|password|api-?key/i;
 
 function boundedHeaders(headers: readonly string[]): string[] {
   const kept: string[] = [];

@@ -33,9 +33,9 @@ export class TokenBucket {
     return this.#msUntilOne();
   }
 
-  /** Returns tokens that were taken for what was not done after all. */
-  giveBack(count: number): void {
-    this.#tokens = Math.min(this.#limit.limit, this.#tokens + count);
+  /** Puts back what was taken and not used. */
+  giveBack(tokens: number): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + tokens);
   }
 
   /** How many could be taken now, without taking any. */

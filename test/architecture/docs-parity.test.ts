@@ -140,15 +140,15 @@ describe('docs/dependencies.md', () => {
     const { dependencies } = JSON.parse(readText('package.json')) as { dependencies: Record<string, string> };
     const rows = Array.from(readText('docs/dependencies.md').matchAll(/^\| `([^`]+)` .*$/gm), ([line]) => {
       const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll(String.raw`\|`, '|'));
-      return [cells[1]?.replaceAll('`', ''), cells[2], cells[3]];
+      return [cells[1]?.replaceAll('`', '') ?? '', cells.slice(2, 4)] as const;
     });
     const wanted = Object.entries(dependencies).map(([name, version]) => {
       const { engines } = JSON.parse(readText(`node_modules/${name}/package.json`)) as {
         engines?: { node?: string };
       };
-      return [name, version, engines?.node ?? 'any'];
+      return [name, [version, engines?.node ?? 'any']] as const;
     });
-    expect(new Set(rows)).toEqual(new Set(wanted));
+    expect(new Map(rows)).toEqual(new Map(wanted));
   });
 });
 

@@ -1,0 +1,313 @@
+import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
+import type { Appended, AppendRequest, NewDelivery } from '../../ports/event-log.ts';
+import type { Database, Row, Run, Statement } from './database.ts';
+import { isPartitionMissing, type Partitions } from './partitions.ts';
+import { number, text } from './rows.ts';
+import { toText, toTextOrNull } from './text-columns.ts';
+
+/** Requests that are written together or not at all. */
+export type AppendOp = readonly AppendRequest[];
+
+/** How often an append is tried whose key was taken and then let go between two looks. */
+const KEY_TRIES = 3;
+
+/**
+ * Whether a new delivery `d` waits: for an unfinished one of its order key (`held`), or for one that is
+ * written before it by this very statement.
+ */
+export const WAITS_FOR_TURN = `(
+  d.order_key IS NOT NULL AND d.state = 'pending' AND (
+    d.order_key IN (SELECT order_key FROM held)
+    OR row_number() OVER (PARTITION BY d.order_key, d.state ORDER BY d.place) > 1))`;
+
+/**
+ * Writes a whole group of appends in one statement, which is one transaction and one round trip: no
+ * client stands between the lock of the log and its commit.
+ *
+ * `$1` has the events and `$2` their bodies, one after the other: a body inside JSON would be a third
+ * larger and be read three times. `$3` has the deliveries; `place` counts from the first place taken.
+ */
+const APPEND = `
+  WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1) AS row (
+      n int, place int, id text, tenant text, source_id text, source text, type text, key text, subject text,
+      external_id text, correlation_id text, causation_id text, occurred_at bigint, received_at bigint,
+      content_type text, headers text, settings_version bigint, origin text, body_from int, body_bytes int,
+      scope text, dedupe_key text, fingerprint text, expires_at bigint)
+  ), places AS MATERIALIZED (
+    SELECT take_places($4, $5) AS first
+  ), taken AS (
+    -- An expired key is taken over in place; a live one is left, and its row is not returned.
+    INSERT INTO dedupe AS held (scope, key, event_id, fingerprint, taken_at, expires_at)
+    SELECT scope, dedupe_key, id, fingerprint, received_at, expires_at
+    FROM places CROSS JOIN input WHERE scope IS NOT NULL
+    ON CONFLICT (scope, key) DO UPDATE
+      SET event_id = excluded.event_id, fingerprint = excluded.fingerprint, taken_at = excluded.taken_at,
+        expires_at = excluded.expires_at
+      WHERE held.expires_at <= excluded.taken_at
+    RETURNING scope, key
+  ), accepted AS MATERIALIZED (
+    SELECT places.first + place AS seq, input.*
+    FROM places CROSS JOIN input
+    WHERE scope IS NULL OR (scope, dedupe_key) IN (SELECT scope, key FROM taken)
+  ), written AS (
+    INSERT INTO events (
+      seq, id, tenant, source_id, source, type, key, subject, external_id, correlation_id, causation_id,
+      occurred_at, received_at, content_type, headers, settings_version, origin, body)
+    SELECT seq, id, tenant, source_id, source, type, key, subject, external_id, correlation_id, causation_id,
+      occurred_at, received_at, content_type, headers, settings_version, origin,
+      substr($2::bytea, body_from, body_bytes)
+    FROM accepted
+  ), held AS MATERIALIZED (
+    SELECT held_order_keys($6) AS order_key FROM places WHERE cardinality($6) > 0
+  ), owed AS MATERIALIZED (
+    SELECT places.first + d.place AS seq, d.id, accepted.tenant, accepted.seq AS event_seq, d.subscription_id,
+      d.destination_id, d.state, d.due_at, d.lease_until, d.lease_token, d.reason, d.order_key,
+      ${WAITS_FOR_TURN} AS waits, accepted.received_at, accepted.body_bytes
+    FROM json_to_recordset($3) AS d (
+      n int, place int, id text, subscription_id text, destination_id text, state text, due_at bigint,
+      lease_until bigint, lease_token text, reason text, order_key text)
+    JOIN accepted USING (n) CROSS JOIN places
+  ), open AS (
+    INSERT INTO open_deliveries (
+      seq, id, tenant, event_seq, subscription_id, destination_id, state, attempts, due_at, lease_until,
+      lease_token, created_at, updated_at, reason, order_key, body_bytes)
+    SELECT seq, id, tenant, event_seq, subscription_id, destination_id, state,
+      CASE state WHEN 'leased' THEN 1 ELSE 0 END, CASE WHEN NOT waits THEN due_at END, lease_until,
+      lease_token, received_at, received_at, CASE WHEN waits THEN '${WAITS_FOR_ORDER}' END, order_key,
+      body_bytes
+    FROM owed WHERE state <> 'dead'
+  ), dead AS (
+    INSERT INTO ended_deliveries (
+      seq, id, tenant, event_seq, subscription_id, destination_id, state, attempts, created_at, updated_at,
+      reason)
+    SELECT seq, id, tenant, event_seq, subscription_id, destination_id, state, 0, received_at, received_at,
+      reason
+    FROM owed WHERE state = 'dead'
+  )
+  SELECT n, seq FROM accepted`;
+
+const HOLDERS = `
+  SELECT scope, key, event_id, fingerprint FROM dedupe
+  WHERE (scope, key) IN (SELECT scope, key FROM json_to_recordset($1) AS row (scope text, key text))`;
+
+/** Appends events with their de-duplication keys and deliveries. */
+export class AppendEvents {
+  readonly #database: Database;
+  readonly #partitions: Partitions;
+
+  constructor(database: Database, partitions: Partitions) {
+    this.#database = database;
+    this.#partitions = partitions;
+  }
+
+  /** Runs the operations in one transaction; each is answered request by request. */
+  async run(ops: readonly AppendOp[]): Promise<Appended[][]> {
+    const requests = ops.flat();
+    const answers = await this.#append(requests, KEY_TRIES);
+    let next = 0;
+    return ops.map((op) => answers.slice(next, (next += op.length)));
+  }
+
+  async #append(requests: readonly AppendRequest[], triesLeft: number): Promise<Appended[]> {
+    if (requests.length === 0) return [];
+    const seqs = await this.#write(requests);
+    const answers = requests.map((): Appended | null => null);
+    for (const [index, { event }] of requests.entries()) {
+      const seq = seqs.get(index);
+      if (seq !== undefined) answers[index] = { eventId: event.id, duplicate: false, conflict: false, seq };
+    }
+    const repeated = [...requests.entries()].filter(([index]) => answers[index] === null);
+    if (repeated.length > 0) await this.#answerRepeated(repeated, answers, triesLeft);
+    return answers.filter((answer) => answer !== null);
+  }
+
+  async #write(requests: readonly AppendRequest[]): Promise<Map<number, number>> {
+    const notBefore = Math.max(...requests.map(({ event }) => event.receivedAt)) * 1_000;
+    await this.#partitions.ensure(notBefore);
+    try {
+      return await this.#writeWaves(requests, notBefore);
+    } catch (error) {
+      if (!isPartitionMissing(error)) throw error;
+      // The log is ahead of this node's clock, and at a day that has no partition yet.
+      await this.#partitions.ensureNext();
+      return this.#writeWaves(requests, notBefore);
+    }
+  }
+
+  /** Requests with the same key cannot be in one statement: the second must see what the first wrote. */
+  async #writeWaves(requests: readonly AppendRequest[], notBefore: number): Promise<Map<number, number>> {
+    const waves = wavesOf(requests);
+    const [only] = waves;
+    if (waves.length === 1 && only !== undefined) {
+      return readSeqs(await this.#database.run('append', appendStatement(only, notBefore)));
+    }
+    return this.#database.transaction('append', async (run) => runWaves(run, waves, notBefore));
+  }
+
+  async #answerRepeated(
+    repeated: readonly (readonly [number, AppendRequest])[],
+    answers: (Appended | null)[],
+    triesLeft: number,
+  ): Promise<void> {
+    const keys = repeated.map(([, { dedupe }]) => ({
+      scope: toText(dedupe?.scope ?? ''),
+      key: toText(dedupe?.key ?? ''),
+    }));
+    const rows = await this.#database.run('append', {
+      name: 'holders',
+      text: HOLDERS,
+      values: [JSON.stringify(keys)],
+    });
+    const holders = new Map(rows.map((row) => [keyName(text(row, 'scope'), text(row, 'key')), row]));
+    for (const [index, request] of repeated) {
+      const { dedupe } = request;
+      const holder = dedupe === null ? undefined : holders.get(keyName(dedupe.scope, dedupe.key));
+      if (holder !== undefined) answers[index] = duplicateOf(holder, dedupe?.fingerprint ?? '');
+      // The key was let go just now, by retention: then the event is a new one after all.
+      else if (triesLeft > 0) answers[index] = (await this.#append([request], triesLeft - 1))[0] ?? null;
+      else throw new Error('a de-duplication key is held but has no holder');
+    }
+  }
+}
+
+/** What two appends of one group must not share. */
+export function namesOfAppend(op: AppendOp): string[] {
+  return op.flatMap(({ dedupe }) => (dedupe === null ? [] : [keyName(dedupe.scope, dedupe.key)]));
+}
+
+export function bytesOfAppend(op: AppendOp): number {
+  return op.reduce((bytes, { event }) => bytes + event.body.byteLength, 0);
+}
+
+type Wave = readonly (readonly [index: number, request: AppendRequest])[];
+
+function wavesOf(requests: readonly AppendRequest[]): Wave[] {
+  const waves: [number, AppendRequest][][] = [[]];
+  const uses = new Map<string, number>();
+  for (const [index, request] of requests.entries()) {
+    const { dedupe } = request;
+    let wave = 0;
+    if (dedupe !== null) {
+      const name = keyName(dedupe.scope, dedupe.key);
+      wave = uses.get(name) ?? 0;
+      uses.set(name, wave + 1);
+    }
+    (waves[wave] ??= []).push([index, request]);
+  }
+  return waves;
+}
+
+async function runWaves(run: Run, waves: readonly Wave[], notBefore: number): Promise<Map<number, number>> {
+  const seqs = new Map<number, number>();
+  for (const wave of waves) {
+    for (const [index, seq] of readSeqs(await run(appendStatement(wave, notBefore)))) seqs.set(index, seq);
+  }
+  return seqs;
+}
+
+function readSeqs(rows: readonly Row[]): Map<number, number> {
+  return new Map(rows.map((row) => [number(row, 'n'), number(row, 'seq')]));
+}
+
+function appendStatement(wave: Wave, notBefore: number): Statement {
+  const events: unknown[] = [];
+  const deliveries: unknown[] = [];
+  const bodies: Uint8Array[] = [];
+  let place = 0;
+  let bodyFrom = 1;
+  for (const [n, { event, dedupe, deliveries: owed }] of wave) {
+    events.push({
+      n,
+      place: place++,
+      ...eventColumns(event),
+      body_from: bodyFrom,
+      body_bytes: event.body.byteLength,
+      ...(dedupe === null ? {} : dedupeColumns(dedupe)),
+    });
+    bodies.push(event.body);
+    bodyFrom += event.body.byteLength;
+    for (const delivery of owed) deliveries.push({ n, place: place++, ...newDeliveryColumns(delivery) });
+  }
+  return {
+    name: 'append',
+    text: APPEND,
+    values: [
+      JSON.stringify(events),
+      Buffer.concat(bodies),
+      JSON.stringify(deliveries),
+      place,
+      notBefore,
+      orderKeysOf(wave.flatMap(([, request]) => request.deliveries)),
+    ],
+  };
+}
+
+function eventColumns(event: AppendRequest['event']): Record<string, unknown> {
+  return {
+    id: event.id,
+    tenant: toText(event.tenant),
+    source_id: event.sourceId,
+    source: toText(event.source),
+    type: toText(event.type),
+    key: toTextOrNull(event.key),
+    subject: toTextOrNull(event.subject),
+    external_id: toTextOrNull(event.externalId),
+    correlation_id: toTextOrNull(event.correlationId),
+    causation_id: toTextOrNull(event.causationId),
+    occurred_at: event.occurredAt,
+    received_at: event.receivedAt,
+    content_type: toTextOrNull(event.contentType),
+    headers: JSON.stringify(event.headers),
+    settings_version: event.settingsVersion,
+    origin: JSON.stringify(event.origin),
+  };
+}
+
+function dedupeColumns(dedupe: NonNullable<AppendRequest['dedupe']>): Record<string, unknown> {
+  return {
+    scope: toText(dedupe.scope),
+    dedupe_key: toText(dedupe.key),
+    fingerprint: toText(dedupe.fingerprint),
+    expires_at: dedupe.expiresAt,
+  };
+}
+
+/** The order keys among these, as the database has them. */
+export function orderKeysOf(deliveries: readonly NewDelivery[]): string[] {
+  return deliveries.flatMap(({ orderKey }) => (orderKey === undefined ? [] : [toText(orderKey)]));
+}
+
+/** What a new delivery says of itself; the rest of its row comes from its event. */
+export function newDeliveryColumns({
+  id,
+  subscriptionId,
+  destinationId,
+  orderKey,
+  initial,
+}: NewDelivery): Record<string, unknown> {
+  return {
+    id,
+    subscription_id: subscriptionId,
+    destination_id: destinationId,
+    state: initial.state,
+    due_at: initial.state === 'pending' ? initial.dueAt : null,
+    lease_until: initial.state === 'leased' ? initial.leaseUntil : null,
+    lease_token: initial.state === 'leased' ? initial.token : null,
+    reason: initial.state === 'dead' ? toText(initial.reason) : null,
+    order_key: orderKey === undefined ? null : toText(orderKey),
+  };
+}
+
+function duplicateOf(holder: Row, fingerprint: string): Appended {
+  return {
+    eventId: text(holder, 'event_id'),
+    duplicate: true,
+    conflict: text(holder, 'fingerprint') !== fingerprint,
+    seq: 0,
+  };
+}
+
+function keyName(scope: string, key: string): string {
+  return `${scope.length}:${scope}${key}`;
+}

@@ -1,0 +1,181 @@
+import { type ClientConfig, Pool, type PoolClient, type QueryConfig, types } from 'pg';
+import { Problem } from '../../domain/problem.ts';
+import { Backoff } from './backoff.ts';
+import type { DatabaseAddress } from './database-url.ts';
+import { isConnectionLost, toCallersError } from './failures.ts';
+
+/** One row, columns by name. */
+export type Row = Record<string, unknown>;
+
+/** A statement with the values of its `$1`, `$2`, ...; one with a name is planned once per connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** Runs one statement and answers its rows. */
+export type Run = (statement: Statement) => Promise<Row[]>;
+
+/**
+ * What a connection is for. Appends and settlements have one each, so that neither waits for a question;
+ * `work` claims, changes settings and cleans up; `ask` answers people.
+ */
+export type Lane = 'append' | 'settle' | 'work' | 'ask';
+
+const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1, work: 2, ask: 3 };
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The server ends a statement after this ... */
+const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | 'start', number>> = {
+  append: 10_000,
+  settle: 10_000,
+  work: 30_000,
+  ask: 30_000,
+  // A migration may rewrite a table, and nodes that start together wait for the first one's.
+  start: 3_600_000,
+};
+/** ... and when it does not, because nothing reaches it any more, we give up this much later. */
+const SILENCE_MS = 2_000;
+const RETRY_AFTER_S = 5;
+
+/**
+ * The connections to one PostgreSQL database, made when first needed and made again when lost.
+ *
+ * While the server cannot be reached, calls reject at once with a `Problem` (`store_unavailable`), but for
+ * the one that tries again after a pause that grows.
+ */
+export class Database {
+  readonly schema: string;
+  readonly #pools: ReadonlyMap<Lane, Pool>;
+  readonly #backoff = new Backoff();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(address: DatabaseAddress) {
+    this.schema = address.schema;
+    const lanes = Object.keys(LANE_CONNECTIONS) as Lane[];
+    this.#pools = new Map(lanes.map((lane) => [lane, makePool(address, lane)]));
+  }
+
+  /** Runs one statement, which is a transaction of its own. */
+  async run(lane: Lane, statement: Statement): Promise<Row[]> {
+    return this.on(lane, (run) => run(statement));
+  }
+
+  /** Runs several statements as one transaction: all of them, or none when `work` rejects. */
+  async transaction<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
+    return this.on(lane, async (run) => {
+      await run({ text: 'BEGIN' });
+      try {
+        const result = await work(run);
+        await run({ text: 'COMMIT' });
+        return result;
+      } catch (error) {
+        if (!isConnectionLost(error)) await run({ text: 'ROLLBACK' });
+        throw error;
+      }
+    });
+  }
+
+  /** Runs statements on one connection, each a transaction of its own. */
+  on<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
+    if (this.#closed) return Promise.reject(new Problem('store_unavailable', 'the store is closed'));
+    const waitMs = this.#backoff.waitMs();
+    if (waitMs > 0) return Promise.reject(notReachable(waitMs));
+    const working = this.#work(lane, work);
+    this.#underWay.add(working);
+    return working.finally(() => this.#underWay.delete(working));
+  }
+
+  /** Lets what was called finish, then closes every connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay);
+    await Promise.all([...this.#pools.values()].map((pool) => pool.end()));
+  }
+
+  async #work<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
+    const pool = this.#pools.get(lane);
+    if (pool === undefined) throw new TypeError(`there is no lane ${lane}`);
+    let client: PoolClient | null = null;
+    try {
+      client = await pool.connect();
+      const connected = client;
+      const result = await work(async (statement) => (await connected.query(toQuery(statement))).rows);
+      client.release();
+      this.#backoff.succeeded();
+      return result;
+    } catch (error) {
+      const isLost = isConnectionLost(error);
+      client?.release(isLost);
+      if (isLost) this.#backoff.failed();
+      throw toCallersError(error, RETRY_AFTER_S);
+    }
+  }
+}
+
+function toQuery({ name, text, values }: Statement): QueryConfig {
+  const query: QueryConfig = { text };
+  if (name !== undefined) query.name = name;
+  if (values !== undefined) query.values = [...values];
+  return query;
+}
+
+function notReachable(waitMs: number): Problem {
+  return new Problem('store_unavailable', 'PostgreSQL cannot be reached', {
+    retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)),
+  });
+}
+
+function makePool(address: DatabaseAddress, lane: Lane): Pool {
+  const pool = new Pool({
+    ...connectionConfig(address, lane),
+    max: LANE_CONNECTIONS[lane],
+    idleTimeoutMillis: lane === 'ask' ? 60_000 : 0,
+  });
+  // An idle connection that breaks is replaced at the next call; unheard, it would end the process.
+  pool.on('error', () => {});
+  return pool;
+}
+
+/** How a connection is made, for the pools and for those who need one of their own. */
+export function connectionConfig(address: DatabaseAddress, lane: Lane | 'start'): ClientConfig {
+  const timeoutMs = STATEMENT_TIMEOUT_MS[lane];
+  return {
+    connectionString: address.url,
+    application_name: `ringback ${lane}`,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: timeoutMs + SILENCE_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    types: { getTypeParser },
+    options: [...sessionSettings(address, lane, timeoutMs), address.sessionOptions].join(' ').trim(),
+  };
+}
+
+function sessionSettings(address: DatabaseAddress, lane: Lane | 'start', timeoutMs: number): string[] {
+  const settings = {
+    search_path: address.schema,
+    // Whatever the server's default is: an acknowledgement means that the commit is on disk.
+    synchronous_commit: 'on',
+    statement_timeout: timeoutMs,
+    idle_in_transaction_session_timeout: 10_000,
+    // The server, too, must notice a node that vanished: its locks go with its connection.
+    tcp_keepalives_idle: 10,
+    tcp_keepalives_interval: 5,
+    tcp_keepalives_count: 3,
+    // The table of open deliveries is tiny one moment and a million rows the next; a plan that was right
+    // for ten rows reads all of the million. Walking an index is right for both.
+    ...(lane === 'ask' ? {} : { enable_seqscan: 'off', enable_bitmapscan: 'off', jit: 'off' }),
+  };
+  return Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+}
+
+const INT8 = 20;
+
+/** Places and times are safe integers; the driver would give them as text. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  if (oid === INT8 && format !== 'binary') return Number;
+  return types.getTypeParser(oid, format);
+}

@@ -1,0 +1,126 @@
+import { Client } from 'pg';
+import type { Appended, EventLog, Settlement } from '../../ports/event-log.ts';
+import type { Store, Upkeep } from '../../ports/store.ts';
+import { type AppendOp, AppendEvents, bytesOfAppend, namesOfAppend } from './append-events.ts';
+import { claimDue } from './claim-due.ts';
+import { connectionConfig, Database, type Run } from './database.ts';
+import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
+import { GroupCommit } from './group-commit.ts';
+import { migrate } from './migrate.ts';
+import { Partitions } from './partitions.ts';
+import { bringForward, endPending, pendingLanes } from './pending-deliveries.ts';
+import { queries } from './queries.ts';
+import { recordRejections } from './rejections.ts';
+import { replayQueries } from './replay-queries.ts';
+import { replays } from './replays.ts';
+import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, sizeBytes } from './retention.ts';
+import { settings } from './settings.ts';
+import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
+import { checkServer, explainStart } from './start-checks.ts';
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`; see `readDatabaseUrl`. */
+  readonly url: string;
+  /** Hears what is not as it should be, but can be lived with. */
+  readonly warn?: (message: string) => void;
+}
+
+/** Operations and bytes that share one commit: bounded so that a commit stays short after a pile-up. */
+const GROUP_OPS = 512;
+const GROUP_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Opens the store in a PostgreSQL database, which any number of nodes may share.
+ *
+ * Rejects with a message that says the fix when the server cannot be reached or used, when it could lose
+ * what it acknowledged, or when the schema was made by a newer Ringback. Afterwards it reconnects by itself.
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const address = readDatabaseUrl(options.url);
+  const warnings = await prepare(address);
+  for (const warning of warnings) options.warn?.(warning);
+  return assemble(new Database(address));
+}
+
+/** Checks the server and brings the schema up to date, on a connection of its own. */
+async function prepare(address: DatabaseAddress): Promise<string[]> {
+  const client = new Client(connectionConfig(address, 'start'));
+  // The error also rejects what is under way; unheard, it would end the process.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const run: Run = async ({ text, values }) => (await client.query(text, values && [...values])).rows;
+    const warnings = await checkServer(run, address, Date.now());
+    await migrate(run, address.schema);
+    return warnings;
+  } catch (error) {
+    throw explainStart(error, address);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function assemble(database: Database): Store {
+  const partitions = new Partitions(database);
+  const appendEvents = new AppendEvents(database, partitions);
+  const appends = new GroupCommit<AppendOp, Appended[]>((ops) => appendEvents.run(ops), {
+    maxOps: GROUP_OPS,
+    maxBytes: GROUP_BYTES,
+    bytesOf: bytesOfAppend,
+    namesOf: namesOfAppend,
+  });
+  const settlements = new GroupCommit<Settlement, 'settled' | 'lease_lost'>(
+    (group) => settleAll(database, group),
+    {
+      maxOps: GROUP_OPS,
+      maxBytes: GROUP_BYTES,
+      bytesOf: bytesOfSettlement,
+      namesOf: ({ deliveryId }) => [deliveryId],
+    },
+  );
+  return {
+    log: eventLog(database, appends, settlements),
+    queries: { ...queries(database), ...replayQueries(database) },
+    settings: settings(database, async () => {}),
+    replays: replays(database),
+    upkeep: upkeep(database, partitions),
+    check: async () => {
+      await database.run('work', { text: 'UPDATE store_state SET probes = probes + 1' });
+    },
+    close: async () => {
+      await Promise.all([appends.close(), settlements.close()]);
+      await database.close();
+    },
+  };
+}
+
+function eventLog(
+  database: Database,
+  appends: GroupCommit<AppendOp, Appended[]>,
+  settlements: GroupCommit<Settlement, 'settled' | 'lease_lost'>,
+): EventLog {
+  return {
+    append: async (request) => {
+      const [answer] = await appends.add([request]);
+      if (answer === undefined) throw new Error('an append was left without an answer');
+      return answer;
+    },
+    appendAll: (requests) => appends.add(requests),
+    claimDue: (request) => claimDue(database, request),
+    settle: (settlement) => settlements.add(settlement),
+    pendingLanes: () => pendingLanes(database),
+    endPending: (request) => endPending(database, request),
+    bringForward: (deliveryId, atMs) => bringForward(database, deliveryId, atMs),
+  };
+}
+
+function upkeep(database: Database, partitions: Partitions): Upkeep {
+  return {
+    recordRejections: (rejections, bounds) => recordRejections(database, rejections, bounds),
+    pruneEvents: (receivedBefore, limit) => pruneEvents(database, partitions, receivedBefore, limit),
+    pruneDedupe: (nowMs, limit) => pruneDedupe(database, nowMs, limit),
+    noteFailing: (destinationId, failingSince) => noteFailing(database, destinationId, failingSince),
+    failingDestinations: () => failingDestinations(database),
+    sizeBytes: () => sizeBytes(database),
+  };
+}

@@ -1,0 +1,145 @@
+import type { Database, Run } from './database.ts';
+import { type Day, DAY_PLACES, lastPlace, type Partitions } from './partitions.ts';
+import { number, text } from './rows.ts';
+import { toText } from './text-columns.ts';
+
+/**
+ * While the time that events are kept is at least this many days, the day in which it ends is left to be
+ * dropped whole: an event may then stay up to a day longer, and none is deleted one by one.
+ */
+const WHOLE_DAYS_FROM = 4;
+
+/**
+ * Removes old events that owe nothing more; see `Upkeep.pruneEvents`.
+ *
+ * A day that is over, and of which every delivery has ended, goes in one step whatever its size: its
+ * partitions are dropped. Only what such a day cannot take along goes row by row.
+ */
+export async function pruneEvents(
+  database: Database,
+  partitions: Partitions,
+  receivedBefore: number,
+  limit: number,
+): Promise<number> {
+  const before = receivedBefore * 1_000;
+  await partitions.dropLeftovers();
+  for (const day of await partitions.list()) {
+    // No place is before its time, so all that was received in this day or earlier is in it.
+    if (day.to > before) break;
+    const removed = await retire(database, day);
+    if (removed === null) continue;
+    await partitions.drop(day);
+    await database.run('work', { text: 'DELETE FROM retired_days WHERE from_seq = $1', values: [day.from] });
+    if (removed > 0) return removed;
+  }
+  const keptForPlaces = (await lastPlace(database)) - before;
+  const edge =
+    keptForPlaces < WHOLE_DAYS_FROM * DAY_PLACES ? before : Math.floor(before / DAY_PLACES) * DAY_PLACES;
+  return database.transaction('work', (run) => pruneRows(run, { edge, receivedBefore, limit }));
+}
+
+/**
+ * Gives a day up, unless a delivery of it is unfinished (`null`). From then on no replay owes anything
+ * of it, so that it can be dropped. Answers how many events it has.
+ */
+async function retire(database: Database, day: Day): Promise<number | null> {
+  const isRetired = await database.transaction('work', async (run) => {
+    await run({ text: 'SELECT lock_log()' });
+    const rows = await run({
+      text: `
+        INSERT INTO retired_days (from_seq, to_seq) SELECT $1, $2
+        WHERE NOT EXISTS (SELECT FROM open_deliveries WHERE event_seq >= $1 AND event_seq < $2)
+        ON CONFLICT (from_seq) DO UPDATE SET to_seq = excluded.to_seq
+        RETURNING from_seq`,
+      values: [day.from, day.to],
+    });
+    return rows.length > 0;
+  });
+  if (!isRetired) return null;
+  const [row] = await database.run('work', {
+    text: 'SELECT count(*) AS events FROM events WHERE seq >= $1 AND seq < $2',
+    values: [day.from, day.to],
+  });
+  return row === undefined ? 0 : number(row, 'events');
+}
+
+/** The lock keeps replays from owing something of an event between the look at it and its end. */
+async function pruneRows(
+  run: Run,
+  bounds: { readonly edge: number; readonly receivedBefore: number; readonly limit: number },
+): Promise<number> {
+  await run({ text: 'SELECT lock_log()' });
+  const rows = await run({
+    text: `
+      WITH old AS MATERIALIZED (
+        SELECT seq FROM events
+        WHERE seq < $1 AND received_at < $2
+          AND NOT EXISTS (SELECT FROM open_deliveries WHERE event_seq = events.seq)
+        ORDER BY seq LIMIT $3
+      ), attempted AS (
+        DELETE FROM attempts USING old WHERE event_seq = old.seq
+      ), ended AS (
+        DELETE FROM ended_deliveries USING old WHERE event_seq = old.seq
+      )
+      DELETE FROM events USING old WHERE events.seq = old.seq RETURNING old.seq`,
+    values: [bounds.edge, bounds.receivedBefore, bounds.limit],
+  });
+  return rows.length;
+}
+
+/** Forgets de-duplication keys that have expired. */
+export async function pruneDedupe(database: Database, nowMs: number, limit: number): Promise<number> {
+  const rows = await database.run('work', {
+    text: `
+      DELETE FROM dedupe WHERE (scope, key) IN (
+        SELECT scope, key FROM dedupe WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+      ) RETURNING 1`,
+    values: [nowMs, limit],
+  });
+  return rows.length;
+}
+
+/** Bytes on disk of everything in the schema. */
+export async function sizeBytes(database: Database): Promise<number> {
+  const [row] = await database.run('ask', {
+    text: `
+      SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint AS bytes FROM pg_class
+      WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'`,
+  });
+  return row === undefined ? 0 : number(row, 'bytes');
+}
+
+/** Notes since when a destination has only failed; `null` = it works again. */
+export async function noteFailing(
+  database: Database,
+  destinationId: string,
+  failingSince: number | null,
+): Promise<void> {
+  await database.run(
+    'work',
+    failingSince === null
+      ? {
+          text: 'DELETE FROM failing_destinations WHERE destination_id = $1',
+          values: [toText(destinationId)],
+        }
+      : {
+          text: `
+            INSERT INTO failing_destinations (destination_id, failing_since) VALUES ($1, $2)
+            ON CONFLICT (destination_id) DO UPDATE SET failing_since = excluded.failing_since`,
+          values: [toText(destinationId), failingSince],
+        },
+  );
+}
+
+/** What `noteFailing` noted and did not take back. */
+export async function failingDestinations(
+  database: Database,
+): Promise<{ destinationId: string; failingSince: number }[]> {
+  const rows = await database.run('work', {
+    text: 'SELECT * FROM failing_destinations ORDER BY destination_id',
+  });
+  return rows.map((row) => ({
+    destinationId: text(row, 'destination_id'),
+    failingSince: number(row, 'failing_since'),
+  }));
+}

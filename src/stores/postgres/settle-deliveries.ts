@@ -1,0 +1,99 @@
+import type { Settlement } from '../../ports/event-log.ts';
+import type { Database } from './database.ts';
+import { number } from './rows.ts';
+import { toText, toTextOrNull } from './text-columns.ts';
+
+/**
+ * Records a whole group of settlements in one statement. The token is the fence: a delivery whose lease
+ * has gone to someone else is not touched, and is missing from the answer.
+ *
+ * What has ended moves to the partition of its event's day; what waits again stays where it was.
+ */
+const SETTLE = `
+  WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1) AS row (
+      n int, id text, token text, at bigint, state text, due_at bigint, reason text, attempted boolean,
+      number int, started_at bigint, duration_ms double precision, outcome text, status int, error text,
+      response_headers text, response_body text)
+  ), ended AS (
+    DELETE FROM open_deliveries AS d USING input
+    WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state <> 'pending'
+    RETURNING d.seq, d.event_seq, d.id, d.tenant, d.subscription_id, d.destination_id, d.attempts,
+      d.created_at, d.last_status, d.last_error, d.replay_of, d.replay_id, d.order_key, input.at, input.n
+  ), waiting AS (
+    UPDATE open_deliveries AS d
+    SET state = 'pending', due_at = input.due_at, reason = input.reason, updated_at = input.at,
+      lease_until = NULL, lease_token = NULL,
+      attempts = CASE WHEN input.attempted THEN d.attempts ELSE d.attempts - 1 END,
+      last_status = CASE WHEN input.attempted THEN input.status ELSE d.last_status END,
+      last_error = CASE WHEN input.attempted THEN input.error ELSE d.last_error END
+    FROM input
+    WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state = 'pending'
+    RETURNING d.seq, d.event_seq, input.n
+  ), moved AS (
+    INSERT INTO ended_deliveries (
+      seq, id, tenant, event_seq, subscription_id, destination_id, state, attempts, created_at, updated_at,
+      reason, last_status, last_error, replay_of, replay_id)
+    SELECT seq, ended.id, tenant, event_seq, subscription_id, destination_id, input.state,
+      CASE WHEN attempted THEN attempts ELSE attempts - 1 END, created_at, input.at, input.reason,
+      CASE WHEN attempted THEN input.status ELSE last_status END,
+      CASE WHEN attempted THEN input.error ELSE last_error END, replay_of, replay_id
+    FROM ended JOIN input USING (n)
+  ), recorded AS (
+    INSERT INTO attempts (
+      event_seq, delivery_seq, number, started_at, duration_ms, outcome, status, error, response_headers,
+      response_body, next_attempt_at)
+    SELECT event_seq, seq, number, started_at, duration_ms, outcome, status, error, response_headers,
+      response_body, due_at
+    FROM (SELECT seq, event_seq, n FROM ended UNION ALL SELECT seq, event_seq, n FROM waiting) AS settled
+    JOIN input USING (n) WHERE attempted
+  ), released AS MATERIALIZED (
+    -- An aggregate, so that it is called once, after the last of them has been deleted.
+    SELECT release_order_keys(array_agg(order_key), max(at)) FROM ended
+    WHERE order_key IS NOT NULL HAVING count(*) > 0
+  )
+  -- The function is called because its answer is asked for.
+  SELECT n, (SELECT count(*) FROM released) AS released
+  FROM (SELECT n FROM ended UNION ALL SELECT n FROM waiting) AS settled`;
+
+/** Records what became of leased deliveries, in one transaction, in the order given. */
+export async function settleAll(
+  database: Database,
+  settlements: readonly Settlement[],
+): Promise<('settled' | 'lease_lost')[]> {
+  const rows = await database.run('settle', {
+    name: 'settle',
+    text: SETTLE,
+    values: [JSON.stringify(settlements.map((settlement, n) => ({ n, ...settlementColumns(settlement) })))],
+  });
+  const settled = new Set(rows.map((row) => number(row, 'n')));
+  return settlements.map((_, n) => (settled.has(n) ? 'settled' : 'lease_lost'));
+}
+
+export function bytesOfSettlement({ attempt }: Settlement): number {
+  return attempt === null ? 0 : attempt.responseBody.length;
+}
+
+function settlementColumns({ deliveryId, token, atMs, attempt, next }: Settlement): Record<string, unknown> {
+  return {
+    id: toText(deliveryId),
+    token: toText(token),
+    at: atMs,
+    state: next.state,
+    due_at: next.state === 'pending' ? next.dueAt : null,
+    reason: next.state === 'succeeded' ? null : toTextOrNull(next.reason),
+    attempted: attempt !== null,
+    ...(attempt === null
+      ? {}
+      : {
+          number: attempt.number,
+          started_at: attempt.startedAt,
+          duration_ms: attempt.durationMs,
+          outcome: attempt.outcome,
+          status: attempt.status,
+          error: toTextOrNull(attempt.error),
+          response_headers: JSON.stringify(attempt.responseHeaders),
+          response_body: toText(attempt.responseBody),
+        }),
+  };
+}

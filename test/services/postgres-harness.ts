@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { openPostgresStore } from '../../src/stores/postgres/open.ts';
+import type { Store } from '../../src/ports/store.ts';
+import type { StoreHarness } from '../../src/testing/store-harness.ts';
+
+/** A harness for stores in one database, each in a schema of its own. */
+export function schemaHarness(
+  url: () => string,
+  parameters: Readonly<Record<string, string>> = {},
+): Required<StoreHarness> {
+  const opened = new Map<Store, string>();
+  const openIn = async (schema: string): Promise<Store> => {
+    const store = await openPostgresStore({
+      url: `${url()}?${new URLSearchParams({ ...parameters, schema }).toString()}`,
+    });
+    opened.set(store, schema);
+    return store;
+  };
+  return {
+    open: () => openIn(newSchema()),
+    async reopen(store) {
+      const schema = opened.get(store);
+      if (schema === undefined) throw new Error('this harness did not open that store');
+      await close(store);
+      return openIn(schema);
+    },
+    async dispose() {
+      for (const store of opened.keys()) await close(store);
+      const schemas = new Set(opened.values());
+      opened.clear();
+      if (schemas.size === 0) return;
+      await withClient(url(), async (client) => {
+        for (const schema of schemas) await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      });
+    },
+  };
+}
+
+export function newSchema(): string {
+  return `test_${randomBytes(6).toString('hex')}`;
+}
+
+/** A connection beside the store's own, as the one of an operator. */
+export async function withClient<Result>(
+  url: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new Client(url);
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Closing twice is an error of no one here: tests close stores themselves, too. */
+async function close(store: Store): Promise<void> {
+  await store.close().catch(() => {});
+}
