@@ -39,7 +39,7 @@ allow_private: [10.20.0.0/16]
 \`\`\`
 
 Durations are written \`200ms\`, \`30s\`, \`5m\`, \`2h\`, \`7d\` or as sums such as \`1h30m\`; sizes \`512B\`,
-\`64KiB\`, \`10MiB\`, \`1GiB\`. Lists of networks are separated by commas; \`none\` is the empty list. An empty
+\`64KiB\`, \`10MiB\`, \`1GiB\`. Lists of networks and hosts are separated by commas; \`none\` is the empty list. An empty
 variable counts as not set. Secrets are not taken from flags, since other users of the machine can read those.
 `;
 
@@ -52,11 +52,13 @@ const TYPE_WORDS: Readonly<Record<SettingType, string>> = {
   size: 'size',
   boolean: '`true` or `false`',
   cidrs: 'list of networks',
+  hosts: 'list of hosts',
   enum: 'one of',
   secret: 'secret',
   keys: 'secret, 32 bytes in base64',
   url: 'http or https URL',
   path: 'path',
+  proxy: 'http or https URL, may hold a password',
   store: '`sqlite:PATH`, `postgres://...` or `memory:`',
 };
 

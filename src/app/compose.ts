@@ -28,7 +28,16 @@ export function composeServices(
   log: Logger,
   metrics: PrometheusMetrics,
 ): Services {
-  const guard = new AddressGuard({ allowPrivate: config.allowPrivate });
+  const guard = new AddressGuard({
+    allowPrivate: config.allowPrivate,
+    allowHosts: config.allowHosts,
+    denyHosts: config.denyHosts,
+    allowHttp: config.allowHttpDestinations,
+  });
+  const connections = {
+    addressGuard: guard,
+    ...(config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy }),
+  };
   const keys =
     config.secretKeys ?? loadOrCreateSecretKeys(join(config.dataDir, SECRET_KEY_FILE), systemRandomness);
   return {
@@ -40,9 +49,9 @@ export function composeServices(
     ),
     store,
     expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
-    verifiers: createVerifiers({ fetch: guardedFetch(guard) }),
+    verifiers: createVerifiers({ fetch: guardedFetch(connections) }),
     signer: new StandardWebhookSigner(),
-    sender: new HttpSender({ addressGuard: guard }),
+    sender: new HttpSender(connections),
     secrets: createSecretBox(keys),
     addresses: new GuardedAddressRules(guard),
     schemas: new JsonSchemas(),
@@ -56,7 +65,7 @@ export function composeGateway(config: Config, services: Services, version: stri
     version,
     dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes },
     rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
-    retentionMs: config.retentionMs,
+    retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,
   });
 }

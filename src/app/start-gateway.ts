@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config, Profile } from '../config/schema.ts';
 import type { Gateway } from '../core/gateway.ts';
+import { readCertificate } from '../http/certificate-files.ts';
 import { ClientAddresses } from '../http/client-address.ts';
 import { type HttpContext, problemOf } from '../http/http-context.ts';
 import { BodyBudget } from '../http/read-body.ts';
@@ -13,6 +14,7 @@ import { createLogger, type FlushableLogger } from '../telemetry/logger.ts';
 import { createMetrics, type PrometheusMetrics } from '../telemetry/metrics.ts';
 import { apiKeys } from './api-keys.ts';
 import { composeGateway, composeServices } from './compose.ts';
+import { certificatePathsOf, followCertificate } from './follow-certificate.ts';
 import { ADMIN_KEY_FILE } from './key-files.ts';
 import { openStore } from './open-store.ts';
 import { readVersion } from './version.ts';
@@ -44,7 +46,9 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
       version,
       apiKeys(adminKey.key, services, gateway.directory),
     );
+    const certificatePaths = certificatePathsOf(config);
     const { app, endStreams } = createHttpServer(context, {
+      certificate: certificatePaths === null ? null : readCertificate(certificatePaths),
       requestTimeoutMs: config.requestTimeoutMs,
       makeRequestId: () => services.ids.make('req'),
     });
@@ -52,6 +56,7 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
     await app.listen({ host: config.host, port: config.port });
     const url = listeningUrl(config, app.server.address());
     context.listening(url);
+    const stopWatching = followCertificate(app.server, certificatePaths, log);
     registerGauges(metrics, gateway, context.budget);
     log.info('gateway.started', { url, version, profile, store: config.storeUrl.split(':')[0] });
     return {
@@ -60,6 +65,7 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
       log,
       stop: async () => {
         log.info('gateway.stopping');
+        stopWatching();
         endStreams();
         const drained = delay(config.drainTimeoutMs, undefined, { ref: false });
         // Half of the time at the most: a request that drips in must not use up that of the attempts.
@@ -123,7 +129,8 @@ function listeningUrl(config: Config, address: AddressInfo | string | null): str
   const port = typeof address === 'object' && address !== null ? address.port : config.port;
   const anyHost = config.host === '0.0.0.0' || config.host === '::';
   const host = anyHost ? '127.0.0.1' : config.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = config.tlsCert === null ? 'http' : 'https';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function registerGauges(metrics: PrometheusMetrics, gateway: Gateway, budget: BodyBudget): void {

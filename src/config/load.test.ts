@@ -42,12 +42,18 @@ describe('defaults', () => {
       host: '127.0.0.1',
       port: 8420,
       publicUrl: null,
+      tlsCert: null,
+      tlsKey: null,
       dataDir: '/work/.ringback',
       storeUrl: 'sqlite:/work/.ringback/ringback.db',
       storeMaxBytes: 0,
       apiKey: null,
       secretKeys: null,
       allowPrivate: ['127.0.0.0/8', '::1/128'],
+      allowHosts: [],
+      denyHosts: [],
+      allowHttpDestinations: true,
+      outboundProxy: null,
       trustedProxies: [],
       maxBodyBytes: 10 * 1024 ** 2,
       defaultBodyBytes: 1024 ** 2,
@@ -71,6 +77,7 @@ describe('defaults', () => {
       dataDir: '/var/lib/ringback',
       storeUrl: 'sqlite:/var/lib/ringback/ringback.db',
       allowPrivate: [],
+      allowHttpDestinations: false,
     });
   });
 
@@ -105,6 +112,58 @@ describe('types', () => {
 
   it('have the names of the schema', () => {
     expect(Object.keys(config())).toEqual(SETTING_KEYS.map(configName));
+  });
+});
+
+describe('hosts', () => {
+  it('are names, addresses and patterns', () => {
+    expect(
+      config({
+        env: {
+          RINGBACK_ALLOW_HOSTS: 'Example.com, *.example.org,10.0.0.1',
+          RINGBACK_DENY_HOSTS: 'bücher.example',
+        },
+      }),
+    ).toMatchObject({
+      allowHosts: ['example.com', '*.example.org', '10.0.0.1'],
+      denyHosts: ['xn--bcher-kva.example'],
+    });
+    expect(problems({ env: { RINGBACK_ALLOW_HOSTS: 'https://a.example' } })).toEqual([
+      expect.stringContaining('"https://a.example" is not a host; write hosts such as example.com'),
+    ]);
+    expect(problems({ env: { RINGBACK_ALLOW_HOSTS: 'a.*.example' } })).toHaveLength(1);
+  });
+});
+
+describe('the outbound proxy', () => {
+  it('is a URL whose password is never shown', () => {
+    const loaded = load({ env: { RINGBACK_OUTBOUND_PROXY: 'http://me:hush@proxy.example:3128' } });
+    expect(loaded).toMatchObject({ ok: true });
+    const row = showConfig(loaded).find(({ key }) => key === 'outboundProxy');
+    expect(row?.value).toBe('http://me:********@proxy.example:3128/');
+    expect(
+      config({ files: { '/p': 'http://p:1\n' }, env: { RINGBACK_OUTBOUND_PROXY_FILE: '/p' } }),
+    ).toMatchObject({
+      outboundProxy: 'http://p:1/',
+    });
+    const wrong = problems({ env: { RINGBACK_OUTBOUND_PROXY: 'socks5://me:hush@proxy.example' } });
+    expect(wrong).toEqual([expect.stringContaining('not the URL of a proxy; write http://HOST:PORT')]);
+    expect(wrong.join()).not.toContain('hush');
+  });
+});
+
+describe('TLS', () => {
+  it('takes certificate and key, or neither', () => {
+    expect(config({ env: { RINGBACK_TLS_CERT: 'a.crt', RINGBACK_TLS_KEY: '/b.key' } })).toMatchObject({
+      tlsCert: '/work/a.crt',
+      tlsKey: '/b.key',
+    });
+    expect(problems({ env: { RINGBACK_TLS_CERT: 'a.crt' } })).toEqual([
+      'tlsCert (env RINGBACK_TLS_CERT): it is of no use without tlsKey; set tlsKey too, or neither',
+    ]);
+    expect(problems({ flags: { tlsKey: 'b.key' } })).toEqual([
+      'tlsKey (flag --tls-key): it is of no use without tlsCert; set tlsCert too, or neither',
+    ]);
   });
 });
 
@@ -176,6 +235,8 @@ describe('the configuration file', () => {
       allowPrivate: ['10.0.0.0/8', 'fd00::/8'],
       trustedProxies: [],
       publicUrl: null,
+      tlsCert: null,
+      tlsKey: null,
       host: '::1',
     });
   });

@@ -220,9 +220,9 @@ class Loader {
   }
 }
 
-/** Secrets, and the store's URL that may hold a password, can lie in files, as containers mount them. */
+/** Secrets, and the URLs that may hold a password, can lie in files, as containers mount them. */
 export function mayComeFromFile(key: SettingKey): boolean {
-  return settingOf(key).secret === true || settingOf(key).type === 'store';
+  return settingOf(key).secret === true || ['proxy', 'store'].includes(settingOf(key).type);
 }
 
 function flagText(given: unknown): string | null {

@@ -10,11 +10,13 @@ export type SettingType =
   | 'size'
   | 'boolean'
   | 'cidrs'
+  | 'hosts'
   | 'enum'
   | 'secret'
   | 'keys'
   | 'url'
   | 'path'
+  | 'proxy'
   | 'store';
 
 export interface Setting {
@@ -54,6 +56,18 @@ export const SETTINGS = {
     whenUnset: 'made from the address that the gateway listens on',
     description: 'URL under which senders reach the gateway; ingest URLs begin with it.',
   },
+  tlsCert: {
+    type: 'path',
+    default: null,
+    whenUnset: 'the gateway speaks plain http',
+    description: 'Certificate chain (PEM) with which the gateway serves https; read again when it changes.',
+  },
+  tlsKey: {
+    type: 'path',
+    default: null,
+    whenUnset: 'the gateway speaks plain http',
+    description: 'Private key (PEM) of `tlsCert`.',
+  },
   dataDir: {
     type: 'path',
     default: { dev: './.ringback', production: '/var/lib/ringback' },
@@ -91,6 +105,28 @@ export const SETTINGS = {
     type: 'cidrs',
     default: { dev: '127.0.0.0/8,::1/128', production: 'none' },
     description: 'Private networks that destinations may reach; all others are refused.',
+  },
+  allowHosts: {
+    type: 'hosts',
+    default: 'none',
+    description:
+      'When any are named, the only hosts that destinations may be at: `example.com`, `*.example.com`.',
+  },
+  denyHosts: {
+    type: 'hosts',
+    default: 'none',
+    description: 'Hosts that destinations may not be at; stronger than `allowHosts`.',
+  },
+  allowHttpDestinations: {
+    type: 'boolean',
+    default: { dev: 'true', production: 'false' },
+    description: 'Whether destinations may have http URLs, over which bodies travel unencrypted.',
+  },
+  outboundProxy: {
+    type: 'proxy',
+    default: null,
+    whenUnset: 'connections go straight to destinations',
+    description: 'HTTP proxy through which every delivery is tunnelled: `http://user:password@host:3128`.',
   },
   trustedProxies: {
     type: 'cidrs',
@@ -150,6 +186,13 @@ export const SETTINGS = {
     min: '1m',
     description: 'Time for which events, deliveries and their attempts are kept.',
   },
+  retentionSize: {
+    type: 'size',
+    default: '0',
+    min: '0',
+    description:
+      'Size of the store above which the oldest finished events go, whatever their age; 0 is no limit.',
+  },
   dedupeWindow: {
     type: 'duration',
     default: '7d',
@@ -203,7 +246,7 @@ type TypedValue<One extends Setting> = One['type'] extends 'port' | 'integer' | 
   ? number
   : One['type'] extends 'boolean'
     ? boolean
-    : One['type'] extends 'cidrs'
+    : One['type'] extends 'cidrs' | 'hosts'
       ? readonly string[]
       : One['type'] extends 'keys'
         ? readonly Uint8Array[]

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { domainToASCII } from 'node:url';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../domain/units.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Setting, SettingType, SettingValue } from './schema.ts';
@@ -25,11 +26,13 @@ const PARSERS: Readonly<Record<SettingType, Parser>> = {
   duration: (text, setting) => parseAmount(text, setting, DURATION),
   size: (text, setting) => parseAmount(text, setting, SIZE),
   boolean: parseBoolean,
-  cidrs: parseCidrs,
+  cidrs: (text) => parseList(text, cidrOf, CIDRS),
+  hosts: (text) => parseList(text, hostPatternOf, HOSTS),
   enum: parseChoice,
   keys: parseKeys,
   url: parseUrl,
   path: (text, _setting, cwd) => value(resolve(cwd, text)),
+  proxy: parseProxy,
   store: (text, _setting, cwd) => parseStoreUrl(text, cwd),
 };
 
@@ -118,21 +121,39 @@ function parseBoolean(text: string): ParsedValue {
   return mistake(`"${text}" is neither true nor false`, 'write true or false');
 }
 
-function parseCidrs(text: string): ParsedValue {
+interface ListForm {
+  readonly noun: string;
+  readonly examples: string;
+}
+
+const CIDRS: ListForm = { noun: 'an address block', examples: 'blocks such as 10.0.0.0/8,fd00::/8' };
+const HOSTS: ListForm = { noun: 'a host', examples: 'hosts such as example.com,*.example.com' };
+
+function parseList(
+  text: string,
+  itemOf: (part: string) => string | null,
+  { noun, examples }: ListForm,
+): ParsedValue {
   if (text === 'none') return value([]);
-  const blocks: string[] = [];
-  for (const part of text.split(',').map((block) => block.trim())) {
+  const items: string[] = [];
+  for (const part of text.split(',').map((item) => item.trim())) {
     if (part === '') continue;
-    const block = cidrOf(part);
-    if (block === null) {
-      return mistake(
-        `"${part}" is not an address block`,
-        'write blocks such as 10.0.0.0/8,fd00::/8, separated by commas, or none',
-      );
+    const item = itemOf(part);
+    if (item === null) {
+      return mistake(`"${part}" is not ${noun}`, `write ${examples}, separated by commas, or none`);
     }
-    blocks.push(block);
+    items.push(item);
   }
-  return value(blocks);
+  return value(items);
+}
+
+/** A name or an address, or every name below one: `*.example.com`. `null` when it is none of them. */
+function hostPatternOf(text: string): string | null {
+  const host = text.toLowerCase();
+  if (isIP(host) !== 0) return host;
+  const name = domainToASCII(host.replace(/^\*\./, ''));
+  if (name === '' || !/^[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?$/.test(name)) return null;
+  return host.startsWith('*.') ? `*.${name}` : name;
 }
 
 /** `10.0.0.1` -> `10.0.0.1/32`; `null` when it is no address or block. */
@@ -173,6 +194,14 @@ function parseUrl(text: string): ParsedValue {
     return mistake('it has a query, a fragment or credentials', 'write only scheme, host, port and path');
   }
   return value(url.href.replace(/\/+$/, ''));
+}
+
+function parseProxy(text: string): ParsedValue {
+  const url = URL.parse(text);
+  const plain = url !== null && /^https?:$/.test(url.protocol);
+  // The text itself is never repeated: it may hold a password.
+  if (plain && url.pathname === '/' && url.search === '' && url.hash === '') return value(url.href);
+  return mistake('it is not the URL of a proxy', 'write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT');
 }
 
 function parseStoreUrl(text: string, cwd: string): ParsedValue {

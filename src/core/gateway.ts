@@ -14,7 +14,7 @@ import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
-import { Retention } from './retention.ts';
+import { Retention, type RetentionPolicy } from './retention.ts';
 import type { Services } from './services.ts';
 import { SettingsChanges } from './settings-changes.ts';
 
@@ -22,7 +22,7 @@ export interface GatewayOptions {
   readonly version: string;
   readonly dispatch: DispatchLimits;
   readonly rejections: RejectionBounds;
-  readonly retentionMs: number;
+  readonly retention: RetentionPolicy;
   readonly dedupeWindowMs: number;
 }
 
@@ -70,7 +70,7 @@ export class Gateway {
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory);
-    this.retention = new Retention(services, options.retentionMs);
+    this.retention = new Retention(services, options.retention, this.operatorEvents);
   }
 
   /** Loads the settings, then takes up what was pending when the last process ended. */

@@ -115,7 +115,7 @@ export class Ingest {
     const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
     const invalid = this.#schemaMismatch(source, call, parsed);
     const unnamed = this.#event(active, call, verdict, nowMs, invalid);
-    const dedupe = this.#dedupeClaim(active, unnamed, verdict.event.id, parsed);
+    const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
     const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
@@ -210,11 +210,16 @@ export class Ingest {
   #dedupeClaim(
     { source, dedupeKey }: ActiveSource,
     event: Event,
-    providerId: string | undefined,
+    identity: EventIdentity,
     parsed: { readonly value: unknown } | undefined,
   ): DedupeClaim | null {
+    if (dedupeKey === null && identity.id === undefined && identity.dedupe === 'body') {
+      const windowMs = Math.min(source.dedupe.windowMs, BODY_WINDOW_MS);
+      const key = `body:${this.#services.secrets.digest(LATIN1.decode(event.body))}`;
+      return { scope: source.id, key, expiresAt: event.receivedAt + windowMs, fingerprint: '' };
+    }
     const text =
-      dedupeKey === null ? (providerId ?? null) : textOf(dedupeKey.evaluate(new EventInput(event, parsed)));
+      dedupeKey === null ? (identity.id ?? null) : textOf(dedupeKey.evaluate(new EventInput(event, parsed)));
     if (text === null || text === '') return null;
     // Not cut: two long keys with the same beginning are two events, and one of them would be lost.
     const key = text.length <= MAX_KEY_CHARS ? text : `sha256:${this.#services.secrets.digest(text)}`;
@@ -235,6 +240,11 @@ const LAST_MS = 253_402_300_799_999;
 /** Senders write anything where a time belongs; what is none of this era would break whoever shows it. */
 function usableTime(ms: number | undefined): number | undefined {
   return ms !== undefined && ms >= 0 && ms <= LAST_MS ? ms : undefined;
+}
+
+/** Whether the code says that the sender is not proven, and not that something of ours is amiss. */
+function isProofProblem(code: ProblemCode): boolean {
+  return PROBLEMS[code].status === 401;
 }
 
 /** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */

@@ -19,6 +19,7 @@ export type SendError =
   | 'dns_failure'
   | 'tls_error'
   | 'address_forbidden'
+  | 'https_required'
   | 'invalid_response'
   | 'invalid_request'
   | 'network_error';

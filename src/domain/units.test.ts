@@ -45,7 +45,7 @@ describe('durations', () => {
       }),
     );
     expect([0, 1, 90_000, 120_000, 3_600_000, 86_400_000].map((ms) => formatDuration(ms))).toEqual([
-      '0ms',
+      '0s',
       '1ms',
       '90s',
       '2m',

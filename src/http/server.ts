@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Problem } from '../domain/problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
+import type { ServerCertificate } from './certificate-files.ts';
 import type { HttpContext } from './http-context.ts';
 import { ingestRoutes } from './ingest.ts';
 import { markLate } from './read-body.ts';
@@ -14,25 +15,33 @@ export interface HttpServerOptions {
   /** Time in which a request must have arrived whole. */
   readonly requestTimeoutMs: number;
   readonly makeRequestId: () => string;
+  /** Serves https with it; `null` = plain http. */
+  readonly certificate: ServerCertificate | null;
 }
 
 /** How often connections are looked at for requests that are late. */
 const CHECK_EVERY_MS = 1_000;
+/** A client that connects and does not finish its handshake holds a socket that long. */
+const HANDSHAKE_LIMIT_MS = 10_000;
 
 /** The HTTP edge: ingest, REST, the stream and health, on one port. */
 export function createHttpServer(
   context: HttpContext,
   options: HttpServerOptions,
 ): { readonly app: FastifyInstance; readonly endStreams: () => void } {
-  const app = Fastify({
+  const { certificate } = options;
+  // Node swaps the two limits when the one for headers, 60 s by default, is the longer one.
+  const checked = { connectionsCheckingInterval: CHECK_EVERY_MS, headersTimeout: options.requestTimeoutMs };
+  const app: FastifyInstance = Fastify({
     logger: false,
     genReqId: options.makeRequestId,
     requestTimeout: options.requestTimeoutMs,
     connectionTimeout: 0,
     return503OnClosing: false,
     keepAliveTimeout: 75_000,
-    // Node swaps the two limits when the one for headers, 60 s by default, is the longer one.
-    http: { connectionsCheckingInterval: CHECK_EVERY_MS, headersTimeout: options.requestTimeoutMs },
+    ...(certificate === null
+      ? { http: checked }
+      : { https: { ...checked, ...certificate, handshakeTimeout: HANDSHAKE_LIMIT_MS } }),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
     frameworkErrors(error, request, reply) {

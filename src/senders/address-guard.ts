@@ -27,6 +27,8 @@ export interface AddressGuardOptions {
   readonly allowHosts?: readonly string[];
   /** Hosts that may not be reached; stronger than `allowHosts`. */
   readonly denyHosts?: readonly string[];
+  /** Whether plain http may be used; absent = yes. */
+  readonly allowHttp?: boolean;
   readonly resolve?: Resolve;
 }
 
@@ -58,6 +60,8 @@ const METADATA_HOSTS: ReadonlySet<string> = new Set([
  * connections that were kept alive under the old lists end with the old sender.
  */
 export class AddressGuard {
+  /** Whether plain http may be used. */
+  readonly allowHttp: boolean;
   readonly #allowPrivate: readonly Cidr[];
   readonly #allowHosts: readonly string[];
   readonly #denyHosts: readonly string[];
@@ -69,6 +73,7 @@ export class AddressGuard {
     this.#allowPrivate = (options.allowPrivate ?? []).map(requireCidr);
     this.#allowHosts = (options.allowHosts ?? []).map(requireHostPattern);
     this.#denyHosts = (options.denyHosts ?? []).map(requireHostPattern);
+    this.allowHttp = options.allowHttp ?? true;
     this.#resolve = options.resolve ?? resolveBySystem;
   }
 
@@ -80,6 +85,9 @@ export class AddressGuard {
     const parsed = URL.parse(url);
     if (parsed === null) return 'is not a valid URL';
     if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return 'must be an http or https URL';
+    if (parsed.protocol === 'http:' && !this.allowHttp) {
+      return 'must be an https URL: over http the body could be read on the way (RINGBACK_ALLOW_HTTP_DESTINATIONS=true allows it)';
+    }
     if (parsed.username !== '' || parsed.password !== '') return 'must not contain a user name or password';
     return this.checkHost(parsed.hostname);
   }

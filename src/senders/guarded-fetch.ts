@@ -1,5 +1,6 @@
 import { Agent, fetch } from 'undici';
-import { type AddressGuard, AddressForbiddenError } from './address-guard.ts';
+import { AddressForbiddenError } from './address-guard.ts';
+import { type ConnectorOptions, makeConnector } from './connector.ts';
 
 /** As much of `fetch` as fetching a provider's key document takes. */
 export type GuardedFetch = (
@@ -7,11 +8,11 @@ export type GuardedFetch = (
   init: { redirect: 'error'; signal: AbortSignal; headers: Record<string, string> },
 ) => Promise<{ readonly ok: boolean; text(): Promise<string> }>;
 
-/** `fetch` for documents that a sender's request points to: the same guard as for deliveries. */
-export function guardedFetch(guard: AddressGuard): GuardedFetch {
-  const dispatcher = new Agent({ connect: { lookup: guard.lookup }, connections: 2 });
+/** `fetch` for documents that a sender's request points to: the same guard and proxy as for deliveries. */
+export function guardedFetch(options: ConnectorOptions): GuardedFetch {
+  const dispatcher = new Agent({ connect: makeConnector(options), connections: 2 });
   return async (url, init) => {
-    const refusal = guard.checkUrl(url);
+    const refusal = options.addressGuard.checkUrl(url);
     if (refusal !== null) throw new AddressForbiddenError(refusal);
     return fetch(url, { ...init, dispatcher });
   };

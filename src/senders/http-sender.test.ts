@@ -121,6 +121,19 @@ describe('the request', () => {
   });
 });
 
+describe('plain http', () => {
+  test('is not sent when the guard wants https', async () => {
+    const receiver = await use(onRequest((socket) => socket.end('HTTP/1.1 204 No Content\r\n\r\n')));
+    const addressGuard = new AddressGuard({ allowPrivate: ['127.0.0.0/8'], allowHttp: false });
+    expect(await makeSender({ addressGuard }).send(post(receiver.url))).toMatchObject({
+      status: null,
+      error: 'https_required',
+    });
+    expect(addressGuard.checkUrl(receiver.url)).toContain('must be an https URL');
+    expect(addressGuard.checkUrl('https://127.0.0.1/')).toBeNull();
+  });
+});
+
 describe('the answer', () => {
   test('headers come as a flat list, repeated ones too', async () => {
     const result = await answer(

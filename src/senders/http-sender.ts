@@ -1,31 +1,16 @@
-import { Socket } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
-
-import { buildConnector } from 'undici';
-
 import type { SendError, SendResult } from '../domain/outcome.ts';
 import type { OutboundRequest, Sender } from '../ports/sender.ts';
-import { AddressForbiddenError } from './address-guard.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import type { Connector } from './connection-pool.ts';
+import { type ConnectorOptions, makeConnector } from './connector.ts';
 import { Exchange } from './exchange.ts';
-import { proxyConnector } from './proxy-tunnel.ts';
 
-const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_IDLE_ORIGINS = 256;
 const MAX_CACHED_URLS = 1_024;
 
-export interface HttpSenderOptions {
-  readonly addressGuard: AddressGuard;
+export interface HttpSenderOptions extends ConnectorOptions {
   /** Origins to which connections are kept open for the next request; beyond it the oldest close. */
   readonly maxIdleOrigins?: number;
-  /** Limit of DNS, connect and TLS together, within the request's own limit; exact to a second or so. */
-  readonly connectTimeoutMs?: number;
-  /** `http://user:password@proxy:3128`. Every connection is tunnelled; see `proxyConnector` for the guard's limits. */
-  readonly proxyUrl?: string;
-  /** PEM certificates trusted besides the system's. */
-  readonly ca?: string;
 }
 
 /** A URL taken apart, or why it cannot be sent to. */
@@ -98,43 +83,10 @@ export class HttpSender implements Sender {
   #examine(url: string): Target {
     const parsed = URL.parse(url);
     if (parsed === null || !/^https?:$/.test(parsed.protocol)) return { refused: 'invalid_request' };
+    if (parsed.protocol === 'http:' && !this.#guard.allowHttp) return { refused: 'https_required' };
     if (this.#guard.checkUrl(url) !== null) return { refused: 'address_forbidden' };
     return { refused: null, origin: parsed.origin, path: parsed.pathname + parsed.search };
   }
-}
-
-function makeConnector(options: HttpSenderOptions): Connector {
-  const { addressGuard, ca, proxyUrl } = options;
-  const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  const common = {
-    timeout: connectTimeoutMs,
-    allowH2: false,
-    // Said here so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
-    rejectUnauthorized: true,
-    // Made once: parsing the system's certificates takes milliseconds.
-    ...(ca === undefined
-      ? {}
-      : { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }) }),
-  };
-  const connect = buildConnector({ ...common, lookup: addressGuard.lookup });
-  if (proxyUrl === undefined) return guardedConnector(addressGuard, connect);
-  const connectProxy = buildConnector(common);
-  return proxyConnector({ proxyUrl, addressGuard, connectTimeoutMs, connectTls: connect, connectProxy });
-}
-
-/** undici's connector with the guard in front: `net.connect` asks `lookup` for names, but not for literals. */
-function guardedConnector(guard: AddressGuard, connect: buildConnector.connector): Connector {
-  return (to, callback) => {
-    const refusal = guard.checkHost(to.hostname);
-    if (refusal === null) {
-      // Its type says void, but it returns the socket that is being connected.
-      const socket: unknown = connect(to, callback);
-      return socket instanceof Socket ? socket : null;
-    }
-    // Not at once: undici's client is in the middle of starting the connection.
-    queueMicrotask(() => callback(new AddressForbiddenError(refusal), null));
-    return null;
-  };
 }
 
 /** The sender writes `host` from the URL that the guard saw; another one would reach another tenant's site. */

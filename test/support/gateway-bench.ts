@@ -192,7 +192,7 @@ export class Bench {
       version: '1.2.3',
       dispatch: { maxInFlight: 1_000, maxBytes: 1 << 26 },
       rejections: { maxPerSource: 100, maxBytes: 1 << 20 },
-      retentionMs: 0,
+      retention: { maxAgeMs: 0, maxBytes: 0 },
       dedupeWindowMs: 86_400_000,
       ...options.gateway,
     });
