@@ -68,9 +68,15 @@ async function* follow(
       seq = reachedSeq;
       if (moved || appended) continue;
       await new Promise<void>((resolve) => {
-        wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        services.clock.after(IDLE_MS, resolve);
+        // All of it is taken back: a stream outlives millions of events.
+        const end = (): void => {
+          cancel();
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        const cancel = services.clock.after(IDLE_MS, end);
+        signal.addEventListener('abort', end);
+        wake = end;
       });
       if (!appended && !signal.aborted) yield 'idle';
     }
