@@ -43,7 +43,7 @@ export class Lane {
   }
 
   /** The delivery that a place was taken for has been written: `queue` comes next. */
-  unreserve(): void {
+  reservationUsed(): void {
     this.#reserved -= 1;
   }
 
@@ -93,6 +93,7 @@ export class Lane {
   clear(): LeasedDelivery[] {
     const waiting = this.#ready;
     this.#ready = [];
+    this.#bucket?.giveBack(waiting.length);
     return waiting;
   }
 

@@ -174,6 +174,8 @@ export class Bench {
       verifiers: headerVerifiers,
       signer: legibleSigner,
       sender: this.sender,
+      tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
+      tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
       secrets: legibleBox,
       addresses: {
         within: (address, blocks) => blocks.includes(address),
@@ -195,7 +197,7 @@ export class Bench {
       version: '1.2.3',
       dispatch: { maxInFlight: 1_000, maxBytes: 1 << 26 },
       rejections: { maxPerSource: 100, maxBytes: 1 << 20 },
-      retentionMs: 0,
+      retention: { maxAgeMs: 0, maxBytes: 0 },
       dedupeWindowMs: 86_400_000,
       ...options.gateway,
     });
