@@ -1,3 +1,5 @@
+import { addApplyCommand } from './apply/apply-command.ts';
+import { addExportCommand } from './apply/export-command.ts';
 import type { Command } from 'commander';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addOperationCommands } from './operation-commands.ts';

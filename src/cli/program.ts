@@ -2,12 +2,6 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
 import { addProgramConnectionOptions } from './connect.ts';
-<<<<<<< HEAD
-=======
-import { addApplyCommand } from './apply/apply-command.ts';
-import { addExportCommand } from './apply/export-command.ts';
-import { addOperationCommands } from './operation-commands.ts';
->>>>>>> 62c437b81441bfb5aa5c0e880b946a0ded2bbdba
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
 
@@ -34,13 +28,6 @@ function serverProgram(): Command {
   addProgramConnectionOptions(program);
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
-<<<<<<< HEAD
-=======
-  program.commandsGroup('Use a gateway:');
-  addApplyCommand(program);
-  addExportCommand(program);
-  addOperationCommands(program);
->>>>>>> 62c437b81441bfb5aa5c0e880b946a0ded2bbdba
   return program;
 }
 
