@@ -175,7 +175,6 @@ export class Bench {
       signer: legibleSigner,
       sender: this.sender,
       tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
-      tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
       secrets: legibleBox,
       addresses: {
         within: (address, blocks) => blocks.includes(address),
