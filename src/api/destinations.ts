@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { RESERVED_HEADERS } from '../core/outbound-request.ts';
-import { Problem } from '../domain/problem.ts';
-import type { Destination, DestinationAuth, SealedSecret } from '../domain/settings.ts';
+import { type FieldError, Problem } from '../domain/problem.ts';
+import type { Destination, SealedSecret } from '../domain/settings.ts';
 import { formatDuration } from '../domain/units.ts';
+import { authIn, authOf, authOut, authView, tlsIn, tlsOf, tlsOut, tlsView } from './destination-auth.ts';
 import {
   durationField,
   headerText,
@@ -41,15 +42,6 @@ const headersIn = z.record(z.string(), headerText).superRefine((headers, context
   }
 });
 
-const authIn = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('bearer'), token: headerText.min(1) }),
-  z.strictObject({
-    type: z.literal('basic'),
-    username: z.string().max(256),
-    password: z.string().max(1_024),
-  }),
-]);
-
 const signingIn = z.strictObject({
   scheme: z.enum(['standard', 'standard-ed25519', 'none']).default('standard'),
   secret: z.string().trim().max(256).optional().describe('absent = one is made and shown once'),
@@ -63,6 +55,7 @@ const changeable = {
   max_in_flight: z.int().min(1).max(1_000).describe('attempts at the same time'),
   rate_limit: rateLimitIn.nullable(),
   auth: authIn.nullable().describe('credentials that are sent along'),
+  tls: tlsIn.nullable().describe('a client certificate, and authorities of its own'),
 };
 
 const createBody = z
@@ -91,7 +84,8 @@ export const destinationOut = z.object({
     scheme: z.enum(['standard', 'standard-ed25519', 'none']),
     secrets: z.array(z.object({ created_at: instant, expires_at: instant.nullable() })),
   }),
-  auth: z.object({ type: z.enum(['bearer', 'basic']) }).nullable(),
+  auth: authOut,
+  tls: tlsOut,
   state: z.enum(['enabled', 'paused', 'disabled']),
   state_reason: z.string().nullable(),
   state_changed_at: instant,
@@ -127,7 +121,8 @@ export function destinationView(destination: Destination): z.input<typeof destin
         expires_at: isoTimeOrNull(secret.expiresAt),
       })),
     },
-    auth: destination.auth === null ? null : { type: destination.auth.kind },
+    auth: authView(destination.auth),
+    tls: tlsView(destination.tls),
     state: destination.state,
     state_reason: destination.stateReason,
     state_changed_at: isoTime(destination.stateChangedAt),
@@ -141,21 +136,13 @@ function seal(context: OperationContext, destinationId: string, text: string): S
   return { sealed: secrets.seal(text, destinationId), createdAt: clock.now(), expiresAt: null };
 }
 
-function authOf(
-  context: OperationContext,
-  destinationId: string,
-  auth: z.output<typeof authIn> | null,
-): DestinationAuth | null {
-  if (auth === null) return null;
-  if (auth.type === 'bearer') return { kind: 'bearer', token: seal(context, destinationId, auth.token) };
-  return { kind: 'basic', username: auth.username, password: seal(context, destinationId, auth.password) };
-}
-
 function changed(
   context: OperationContext,
   destination: Destination,
   change: z.output<typeof changeBody>,
 ): Destination {
+  const { clock, tlsIdentities } = context.gateway.services;
+  const sealed = (text: string): SealedSecret => seal(context, destination.id, text);
   return {
     ...destination,
     name: change.name ?? destination.name,
@@ -164,20 +151,30 @@ function changed(
     timeoutMs: change.timeout ?? destination.timeoutMs,
     maxInFlight: change.max_in_flight ?? destination.maxInFlight,
     rateLimit: change.rate_limit === undefined ? destination.rateLimit : change.rate_limit,
-    auth: change.auth === undefined ? destination.auth : authOf(context, destination.id, change.auth),
-    updatedAt: context.gateway.services.clock.now(),
+    auth: change.auth === undefined ? destination.auth : authOf(change.auth, sealed),
+    tls: change.tls === undefined ? (destination.tls ?? null) : tlsOf(change.tls, tlsIdentities, sealed),
+    updatedAt: clock.now(),
   };
 }
 
 async function save(context: OperationContext, destination: Destination): Promise<void> {
-  const refusal = context.gateway.services.addresses.refuseUrl(destination.url);
-  const message =
-    refusal ??
-    (destination.url.startsWith(`${context.publicUrl}/in/`)
-      ? 'is an ingest URL of this gateway: events would go round in circles'
-      : null);
-  if (message !== null) {
-    throw new Problem('validation_failed', `url: ${message}`, { errors: [{ pointer: '/url', message }] });
+  const { addresses } = context.gateway.services;
+  const errors: FieldError[] = [];
+  const check = (pointer: string, message: string | null): void => {
+    if (message !== null) errors.push({ pointer, message });
+  };
+  const isOwn = destination.url.startsWith(`${context.publicUrl}/in/`);
+  check('/url', isOwn ? 'is an ingest URL of this gateway: events would go round in circles' : null);
+  check('/url', addresses.refuseUrl(destination.url));
+  if (destination.auth?.kind === 'oauth2') {
+    check('/auth/token_url', addresses.refuseUrl(destination.auth.tokenUrl));
+  }
+  if ((destination.tls ?? null) !== null && !/^https:/i.test(destination.url)) {
+    check('/tls', 'is of use only with an https url');
+  }
+  if (errors.length > 0) {
+    const fields = errors.map(({ pointer, message }) => `${pointer.slice(1)}: ${message}`);
+    throw new Problem('validation_failed', fields.join('; '), { errors });
   }
   await context.gateway.settings.save('destination', destination, context.caller);
 }

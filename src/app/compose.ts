@@ -6,6 +6,7 @@ import type { Services } from '../core/services.ts';
 import { IdMaker } from '../domain/ids.ts';
 import { createCelExpressions } from '../expressions/cel.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Sender } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
 import { JsonSchemas } from '../schemas/json-schemas.ts';
 import { loadOrCreateSecretKeys } from '../security/key-file.ts';
@@ -13,12 +14,16 @@ import { systemRandomness } from '../security/randomness.ts';
 import { createSecretBox } from '../security/secret-box.ts';
 import { AddressGuard } from '../senders/address-guard.ts';
 import { GuardedAddressRules } from '../senders/address-rules.ts';
+import { AuthorizedSender } from '../senders/authorized-sender.ts';
 import { guardedFetch } from '../senders/guarded-fetch.ts';
-import { HttpSender } from '../senders/http-sender.ts';
+import { HttpSender, type HttpSenderOptions } from '../senders/http-sender.ts';
+import { OAuth2Tokens } from '../senders/oauth2-tokens.ts';
+import { tlsIdentities } from '../senders/tls-identities.ts';
 import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
 import type { PrometheusMetrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import { createVerifiers } from '../verifiers/verifiers.ts';
+import { readVersion } from './version.ts';
 import { SECRET_KEY_FILE } from './key-files.ts';
 
 /** Every adapter, chosen: the one place that names them. */
@@ -51,7 +56,8 @@ export function composeServices(
     expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
     verifiers: createVerifiers({ fetch: guardedFetch(connections) }),
     signer: new StandardWebhookSigner(),
-    sender: new HttpSender(connections),
+    sender: composeSender(connections),
+    tlsIdentities,
     secrets: createSecretBox(keys),
     addresses: new GuardedAddressRules(guard),
     schemas: new JsonSchemas(),
@@ -60,12 +66,18 @@ export function composeServices(
   };
 }
 
+function composeSender(connections: HttpSenderOptions): Sender {
+  const sender = new HttpSender(connections);
+  const tokens = new OAuth2Tokens({ sender, userAgent: `Ringback/${readVersion()}` });
+  return new AuthorizedSender(sender, tokens);
+}
+
 export function composeGateway(config: Config, services: Services, version: string): Gateway {
   return new Gateway(services, {
     version,
     dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes },
     rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
-    retentionMs: config.retentionMs,
+    retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,
   });
 }

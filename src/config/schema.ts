@@ -186,6 +186,13 @@ export const SETTINGS = {
     min: '1m',
     description: 'Time for which events, deliveries and their attempts are kept.',
   },
+  retentionSize: {
+    type: 'size',
+    default: '0',
+    min: '0',
+    description:
+      'Size of the store above which the oldest finished events go, whatever their age; 0 is no limit.',
+  },
   dedupeWindow: {
     type: 'duration',
     default: '7d',

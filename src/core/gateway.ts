@@ -14,7 +14,7 @@ import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
-import { Retention } from './retention.ts';
+import { Retention, type RetentionPolicy } from './retention.ts';
 import type { Services } from './services.ts';
 import { SettingsChanges } from './settings-changes.ts';
 
@@ -22,7 +22,7 @@ export interface GatewayOptions {
   readonly version: string;
   readonly dispatch: DispatchLimits;
   readonly rejections: RejectionBounds;
-  readonly retentionMs: number;
+  readonly retention: RetentionPolicy;
   readonly dedupeWindowMs: number;
 }
 
@@ -70,7 +70,7 @@ export class Gateway {
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory);
-    this.retention = new Retention(services, options.retentionMs);
+    this.retention = new Retention(services, options.retention, this.operatorEvents);
   }
 
   /** Loads the settings, then takes up what was pending when the last process ended. */
@@ -100,18 +100,18 @@ export class Gateway {
   }
 
   /** 410 (Standard Webhooks 1.0.0), or five days of nothing but failures: it is gone for good. */
-  #disable(destination: Destination, reason: string): void {
+  async #disable(destination: Destination, reason: string): Promise<void> {
     // Attempts that were under way together all find out; one of them is enough.
     if (this.directory.destination(destination.id)?.state !== 'enabled') return;
-    this.settings
-      .setDestinationState(destination.id, 'disabled', reason, GATEWAY_ITSELF)
-      .then(() =>
-        this.operatorEvents.tell('destination.disabled', destination.tenant, destination.id, {
-          destination_id: destination.id,
-          name: destination.name,
-          reason,
-        }),
-      )
-      .catch((error: unknown) => this.services.log.error('destination.disable_failed', {}, error));
+    try {
+      await this.settings.setDestinationState(destination.id, 'disabled', reason, GATEWAY_ITSELF);
+      this.operatorEvents.tell('destination.disabled', destination.tenant, destination.id, {
+        destination_id: destination.id,
+        name: destination.name,
+        reason,
+      });
+    } catch (error) {
+      this.services.log.error('destination.disable_failed', {}, error);
+    }
   }
 }

@@ -16,6 +16,8 @@ interface OpenedDestination {
   readonly destination: Destination;
   readonly secrets: readonly string[];
   readonly fixedHeaders: readonly string[];
+  /** What the sender needs to know besides the request itself. */
+  readonly identity: Pick<OutboundRequest, 'oauth2' | 'tls'>;
   /** Names of those, in lower case: they replace ours. */
   readonly fixedNames: ReadonlySet<string>;
   readonly validUntil: number;
@@ -61,7 +63,8 @@ export class OutboundRequests {
     }
     if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers, opened.fixedNames);
     headers.push(...opened.fixedHeaders);
-    return { url: destination.url, headers, body: content.body, timeoutMs: destination.timeoutMs };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body: content.body, timeoutMs, ...opened.identity };
   }
 
   /** A request of the same shape that belongs to no event. */
@@ -74,7 +77,8 @@ export class OutboundRequests {
     const webhookId = this.#services.ids.make('evt');
     const headers = this.#signedHeaders(opened, webhookId, { type: 'application/json', body }, nowMs);
     headers.push('ringback-event-type', 'ringback.test', ...opened.fixedHeaders);
-    return { url: destination.url, headers, body, timeoutMs: destination.timeoutMs, webhookId };
+    const { url, timeoutMs } = destination;
+    return { url, headers, body, timeoutMs, webhookId, ...opened.identity };
   }
 
   #signedHeaders(
@@ -123,11 +127,12 @@ export class OutboundRequests {
     const auth = this.#authHeader(destination);
     const own = Object.entries(destination.headers).filter(([name]) => {
       const lower = name.toLowerCase();
-      return !RESERVED_HEADERS.test(lower) && !auth.includes(lower);
+      return !RESERVED_HEADERS.test(lower) && (destination.auth === null || lower !== 'authorization');
     });
     const opened = {
       destination,
       secrets: this.#directory.openSecrets(destination.secrets, destination.id),
+      identity: { ...this.#oauth2(destination), ...this.#tls(destination) },
       fixedHeaders: [...own.flat(), ...auth],
       fixedNames: new Set(own.map(([name]) => name.toLowerCase())),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
@@ -136,8 +141,21 @@ export class OutboundRequests {
     return opened;
   }
 
+  #oauth2({ auth, id }: Destination): Pick<OutboundRequest, 'oauth2'> {
+    if (auth?.kind !== 'oauth2') return {};
+    const { tokenUrl, clientId, scope, audience } = auth;
+    const [clientSecret = ''] = this.#directory.openSecrets([auth.clientSecret], id);
+    return { oauth2: { destinationId: id, tokenUrl, clientId, clientSecret, scope, audience } };
+  }
+
+  #tls({ tls, id }: Destination): Pick<OutboundRequest, 'tls'> {
+    if (tls === undefined || tls === null) return {};
+    const [key = null] = tls.clientKey === null ? [] : this.#directory.openSecrets([tls.clientKey], id);
+    return { tls: { cert: tls.clientCert, key, ca: tls.ca } };
+  }
+
   #authHeader({ auth, id }: Destination): string[] {
-    if (auth === null) return [];
+    if (auth === null || auth.kind === 'oauth2') return [];
     const secret = auth.kind === 'bearer' ? auth.token : auth.password;
     const [text = ''] = this.#directory.openSecrets([secret], id);
     if (auth.kind === 'bearer') return ['authorization', `Bearer ${text}`];

@@ -1,3 +1,5 @@
+import { DEFAULT_TENANT } from '../domain/settings.ts';
+import type { OperatorEvents } from './operator-events.ts';
 import type { Services } from './services.ts';
 
 /** Rows removed in one transaction: about two milliseconds' worth, so that no append waits longer. */
@@ -6,27 +8,36 @@ const EVERY_MS = 60_000;
 /** Between steps, so that the writer serves everyone else first. */
 const BREATHER_MS = 20;
 
+/** The first sweep comes soon after the start: a gateway that restarts often must prune all the same. */
+const FIRST_AFTER_MS = 5_000;
+/** The operator is told again after this long that retention does not keep up. */
+const TELL_AGAIN_MS = 3_600_000;
+
+export interface RetentionPolicy {
+  /** Age at which events go; 0 = never because of age. */
+  readonly maxAgeMs: number;
+  /** Size of the store above which the oldest finished events go; 0 = never because of size. */
+  readonly maxBytes: number;
+}
+
 /** Removes events past their retention, in small steps. */
 export class Retention {
   readonly #services: Services;
-  readonly #retentionMs: number;
+  readonly #policy: RetentionPolicy;
+  readonly #events: OperatorEvents;
   #cancel: (() => void) | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopping = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  /** `retentionMs` of 0 keeps everything. */
-  constructor(services: Services, retentionMs: number) {
+  constructor(services: Services, policy: RetentionPolicy, events: OperatorEvents) {
     this.#services = services;
-    this.#retentionMs = retentionMs;
+    this.#policy = policy;
+    this.#events = events;
   }
 
   start(): void {
-    this.#cancel = this.#services.clock.after(EVERY_MS, () => {
-      this.#running = this.sweep().then(() => {
-        if (!this.#stopping) this.start();
-        return undefined;
-      });
-    });
+    this.#sweepAfter(FIRST_AFTER_MS);
   }
 
   async stop(): Promise<void> {
@@ -37,18 +48,50 @@ export class Retention {
 
   /** Removes all that is due now. */
   async sweep(): Promise<void> {
-    const { upkeep } = this.#services.store;
-    const now = this.#services.clock.now();
+    const { clock, store, log } = this.#services;
+    const now = clock.now();
+    const { maxAgeMs } = this.#policy;
     try {
-      const events =
-        this.#retentionMs === 0
-          ? 0
-          : await this.#inSteps(() => upkeep.pruneEvents(now - this.#retentionMs, STEP));
-      const keys = await this.#inSteps(() => upkeep.pruneDedupe(now, STEP));
-      if (events + keys > 0) this.#services.log.info('retention.swept', { events, dedupe_keys: keys });
+      const byAge =
+        maxAgeMs === 0 ? 0 : await this.#inSteps(() => store.upkeep.pruneEvents(now - maxAgeMs, STEP));
+      const bySize = await this.#pruneBySize(now);
+      const keys = await this.#inSteps(() => store.upkeep.pruneDedupe(now, STEP));
+      if (byAge + bySize + keys > 0) {
+        log.info('retention.swept', { events: byAge + bySize, dedupe_keys: keys });
+      }
     } catch (error) {
-      this.#services.log.error('retention.failed', {}, error);
+      log.error('retention.failed', {}, error);
     }
+  }
+
+  /** Removes the oldest finished events until the store fits, whatever their age. */
+  async #pruneBySize(now: number): Promise<number> {
+    const { upkeep } = this.#services.store;
+    const { maxBytes } = this.#policy;
+    if (maxBytes === 0) return 0;
+    let total = 0;
+    while (!this.#stopping && (await upkeep.sizeBytes()) > maxBytes) {
+      const removed = await upkeep.pruneEvents(now, STEP);
+      total += removed;
+      if (removed < STEP) {
+        await this.#tellWhenBehind(now);
+        break;
+      }
+      await this.#breathe();
+    }
+    return total;
+  }
+
+  /** What is left is owed: only deliveries that end can make room. */
+  async #tellWhenBehind(now: number): Promise<void> {
+    const sizeBytes = await this.#services.store.upkeep.sizeBytes();
+    if (sizeBytes <= this.#policy.maxBytes || now - this.#toldAt < TELL_AGAIN_MS) return;
+    this.#toldAt = now;
+    this.#events.tell('retention.behind', DEFAULT_TENANT, 'store', {
+      size_bytes: sizeBytes,
+      max_bytes: this.#policy.maxBytes,
+      why: 'every event that is left has an unfinished delivery',
+    });
   }
 
   async #inSteps(step: () => Promise<number>): Promise<number> {
@@ -57,9 +100,22 @@ export class Retention {
       const removed = await step();
       total += removed;
       if (removed < STEP || this.#stopping) return total;
-      await new Promise<void>((resolve) => {
-        this.#services.clock.after(BREATHER_MS, resolve);
-      });
+      await this.#breathe();
     }
+  }
+
+  #breathe(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#services.clock.after(BREATHER_MS, resolve);
+    });
+  }
+
+  #sweepAfter(delayMs: number): void {
+    this.#cancel = this.#services.clock.after(delayMs, () => {
+      this.#running = this.sweep().then(() => {
+        if (!this.#stopping) this.#sweepAfter(EVERY_MS);
+        return undefined;
+      });
+    });
   }
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Randomness } from '../ports/randomness.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
-import type { Sender, WebhookSigner } from '../ports/sender.ts';
+import type { Sender, TlsIdentities, WebhookSigner } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
 import type { Verifiers } from '../ports/verifier.ts';
 
@@ -19,6 +19,7 @@ export interface Services {
   readonly verifiers: Verifiers;
   readonly signer: WebhookSigner;
   readonly sender: Sender;
+  readonly tlsIdentities: TlsIdentities;
   readonly secrets: SecretBox;
   readonly addresses: AddressRules;
   readonly schemas: Schemas;

@@ -20,6 +20,8 @@ export type SendError =
   | 'tls_error'
   | 'address_forbidden'
   | 'https_required'
+  /** No access token could be had. */
+  | 'auth_failed'
   | 'invalid_response'
   | 'invalid_request'
   | 'network_error';

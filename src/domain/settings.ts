@@ -61,6 +61,8 @@ export interface Destination extends Setting {
   /** Newest first; all that have not expired sign, so that receivers can change over. */
   readonly secrets: readonly SealedSecret[];
   readonly auth: DestinationAuth | null;
+  /** Absent like `null` = no certificate, and the system's authorities. */
+  readonly tls?: DestinationTls | null;
   readonly state: 'enabled' | 'paused' | 'disabled';
   /** Why and since when it is not enabled. */
   readonly stateReason: string | null;
@@ -73,7 +75,31 @@ export type SigningScheme = 'standard' | 'standard-ed25519' | 'none';
 /** What a destination wants to see besides the signature. */
 export type DestinationAuth =
   | { readonly kind: 'bearer'; readonly token: SealedSecret }
-  | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret };
+  | { readonly kind: 'basic'; readonly username: string; readonly password: SealedSecret }
+  | OAuth2Credentials;
+
+/** Who we are to a destination on the TLS connection, and whom we take for it. */
+export interface DestinationTls {
+  /** PEM: the certificate, then those that lead to its authority. */
+  readonly clientCert: string | null;
+  readonly clientKey: SealedSecret | null;
+  /** PEM; `null` = the system's authorities. */
+  readonly ca: string | null;
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string | null;
+  /** When the certificate ends. */
+  readonly expiresAt: number | null;
+}
+
+/** Client credentials with which tokens are got from an authorization server (RFC 6749, 4.4). */
+export interface OAuth2Credentials {
+  readonly kind: 'oauth2';
+  readonly tokenUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: SealedSecret;
+  readonly scope: string | null;
+  readonly audience: string | null;
+}
 
 /** The rule: which events go to which destination, under which policy. */
 export interface Subscription extends Setting {

@@ -1,4 +1,5 @@
 import type { SendResult } from '../domain/outcome.ts';
+import type { OAuth2Client } from './token-source.ts';
 
 /** One attempt as bytes on the wire. */
 export interface OutboundRequest {
@@ -7,6 +8,38 @@ export interface OutboundRequest {
   readonly body: Uint8Array;
   /** From connect to the last byte of the answer that is read. */
   readonly timeoutMs: number;
+  /** Gets the bearer token that goes with it; absent = none is wanted. */
+  readonly oauth2?: OAuth2Client;
+  /** Who we are on the TLS connection and whom we trust; absent = nobody, and the system's authorities. */
+  readonly tls?: TlsIdentity;
+}
+
+/** Certificate and key with which a client proves itself on a TLS connection, as PEM. */
+export interface TlsIdentity {
+  /** The certificate, then those that lead to its authority; `null` together with `key` = none. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** When given, the only authorities that the receiver's certificate may be from. */
+  readonly ca: string | null;
+}
+
+export type ExaminedIdentity =
+  | {
+      readonly ok: true;
+      /** SHA-256 of the certificate, as `openssl x509 -fingerprint` writes it; `null` = no certificate. */
+      readonly fingerprint: string | null;
+      readonly expiresAt: number | null;
+    }
+  | {
+      readonly ok: false;
+      readonly field: 'client_cert' | 'client_key' | 'ca';
+      readonly message: string;
+    };
+
+/** Knows certificates. */
+export interface TlsIdentities {
+  /** Whether certificate, key and authorities can be used, and when the certificate ends. */
+  examine(identity: TlsIdentity): ExaminedIdentity;
 }
 
 /** Carries one attempt to one destination. */

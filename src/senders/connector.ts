@@ -1,10 +1,11 @@
 import { Socket } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 
 import { buildConnector } from 'undici';
 
 import { AddressForbiddenError } from './address-guard.ts';
 import type { AddressGuard } from './address-guard.ts';
+import type { TlsIdentity } from '../ports/sender.ts';
 import type { Connector } from './connection-pool.ts';
 import { proxyConnector } from './proxy-tunnel.ts';
 
@@ -18,26 +19,44 @@ export interface ConnectorOptions {
   readonly proxyUrl?: string;
   /** PEM certificates trusted besides the system's. */
   readonly ca?: string;
+  /** Who we are on connections to destinations; the proxy is not shown it. */
+  readonly identity?: TlsIdentity;
 }
 
 /** What opens every connection to a destination: guarded, over TLS or not, straight or through the proxy. */
 export function makeConnector(options: ConnectorOptions): Connector {
-  const { addressGuard, ca, proxyUrl } = options;
+  const { addressGuard, proxyUrl } = options;
   const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
   const common = {
     timeout: connectTimeoutMs,
     allowH2: false,
     // Said here so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot switch it off.
     rejectUnauthorized: true,
-    // Made once: parsing the system's certificates takes milliseconds.
-    ...(ca === undefined
-      ? {}
-      : { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ca] }) }),
   };
-  const connect = buildConnector({ ...common, lookup: addressGuard.lookup });
+  const connect = buildConnector({
+    ...common,
+    ...secureContext(options.ca, options.identity),
+    lookup: addressGuard.lookup,
+  });
   if (proxyUrl === undefined) return guardedConnector(addressGuard, connect);
-  const connectProxy = buildConnector(common);
+  const connectProxy = buildConnector({ ...common, ...secureContext(options.ca, undefined) });
   return proxyConnector({ proxyUrl, addressGuard, connectTimeoutMs, connectTls: connect, connectProxy });
+}
+
+/** Made once for all connections: parsing the system's certificates takes milliseconds. */
+function secureContext(
+  ca: string | undefined,
+  identity: TlsIdentity | undefined,
+): { secureContext?: SecureContext } {
+  if (ca === undefined && identity === undefined) return {};
+  const trusted = ca === undefined ? undefined : [...getCACertificates('default'), ca];
+  return {
+    secureContext: createSecureContext({
+      ca: identity?.ca ?? trusted,
+      cert: identity?.cert ?? undefined,
+      key: identity?.key ?? undefined,
+    }),
+  };
 }
 
 /** undici's connector with the guard in front: `net.connect` asks `lookup` for names, but not for literals. */

@@ -1,9 +1,10 @@
 import type { SendError, SendResult } from '../domain/outcome.ts';
-import type { OutboundRequest, Sender } from '../ports/sender.ts';
+import type { OutboundRequest, Sender, TlsIdentity } from '../ports/sender.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type ConnectorOptions, makeConnector } from './connector.ts';
 import { Exchange } from './exchange.ts';
+import { IdentityPools } from './identity-pools.ts';
 
 const DEFAULT_MAX_IDLE_ORIGINS = 256;
 const MAX_CACHED_URLS = 1_024;
@@ -30,23 +31,27 @@ type Target =
 export class HttpSender implements Sender {
   readonly #guard: AddressGuard;
   readonly #pool: ConnectionPool;
+  readonly #identityPools: IdentityPools;
   readonly #targets = new Map<string, Target>();
 
   constructor(options: HttpSenderOptions) {
     this.#guard = options.addressGuard;
     const maxIdleOrigins = options.maxIdleOrigins ?? DEFAULT_MAX_IDLE_ORIGINS;
     this.#pool = new ConnectionPool(maxIdleOrigins, makeConnector(options));
+    this.#identityPools = new IdentityPools(options);
   }
 
   send(request: OutboundRequest): Promise<SendResult> {
     const target = this.#targetOf(request.url);
     if (target.refused !== null) return Promise.resolve(unsent(target.refused));
     if (namesHost(request.headers)) return Promise.resolve(unsent('invalid_request'));
+    const pool = this.#poolFor(request.tls);
+    if (pool === null) return Promise.resolve(unsent('tls_error'));
     return new Promise((resolve) => {
-      const connection = this.#pool.acquire(target.origin);
+      const connection = pool.acquire(target.origin);
       const exchange = new Exchange(request.timeoutMs, {
         settle: resolve,
-        release: () => this.#pool.release(connection),
+        release: () => pool.release(connection),
         discard: () => connection.destroy(),
       });
       // What dispatch finds wrong with the request comes back through `onResponseError`.
@@ -68,7 +73,18 @@ export class HttpSender implements Sender {
    */
   close(): Promise<void> {
     this.#pool.close();
+    this.#identityPools.close();
     return Promise.resolve();
+  }
+
+  #poolFor(identity: TlsIdentity | undefined): ConnectionPool | null {
+    if (identity === undefined) return this.#pool;
+    try {
+      return this.#identityPools.poolOf(identity);
+    } catch {
+      // It was examined when the destination was made, but another OpenSSL may refuse it.
+      return null;
+    }
   }
 
   #targetOf(url: string): Target {

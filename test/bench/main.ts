@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { claim } from './claim-scenario.ts';
 import { loadTool } from './parts/load.ts';
 import { neighbours } from './neighbours-scenario.ts';
+import { retention } from './retention-scenario.ts';
 import { deliver, type Figure, footprint, ingest, latency, type Scenario } from './scenarios.ts';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -12,6 +13,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   latency,
   neighbours,
   claim,
+  retention,
   footprint,
 };
 

@@ -29,7 +29,7 @@ export interface BenchOptions {
 export type Scenario = (options: BenchOptions) => Promise<Figure[]>;
 
 /** A source, a destination and a subscription between them; answers the ingest URL. */
-async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
+export async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
   const source = await gateway.api('POST', '/v1/sources', {
     name: 'gh',
     provider: 'github',

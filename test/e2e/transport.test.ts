@@ -1,14 +1,21 @@
 import { request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDestination, freshName, type ProblemView, publish, settled, subscribe } from './arrange.ts';
 import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { startConnectProxy } from './receivers/connect-proxy.ts';
-import { LOCALHOST, OTHER_LOCALHOST, TEST_AUTHORITY } from './receivers/test-authority.ts';
+import { startMutualTlsReceiver } from './receivers/mutual-tls.ts';
+import {
+  CLIENT_A,
+  CLIENT_B,
+  LOCALHOST,
+  OTHER_LOCALHOST,
+  TEST_AUTHORITY,
+} from './receivers/test-authority.ts';
 import { startReceiver } from './receiving.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ringback-transport-'));
@@ -168,4 +175,121 @@ test('deliveries go through the outbound proxy, whose password no log line shows
     await receiver.close();
     await proxy.close();
   }
+});
+
+describe('a destination with OAuth2', () => {
+  test('gets a token by client credentials, a new one after a 401, and no secret comes back or is logged', async () => {
+    let given = 0;
+    const authority = await startReceiver((_request, response) => {
+      given += 1;
+      response.end(JSON.stringify({ access_token: `t-${given}`, token_type: 'bearer', expires_in: 3600 }));
+    });
+    const receiver = await startReceiver(({ headers }, response) => {
+      response.writeHead(headers.authorization === 'Bearer t-1' ? 401 : 200).end();
+    });
+    const gateway = await startGatewayProcess({ env: { RINGBACK_LOG_LEVEL: 'debug' } });
+    try {
+      const auth = { type: 'oauth2', token_url: authority.url, client_id: 'me', client_secret: 'hush-hush' };
+      const made = await createDestination(gateway, { url: receiver.url, auth: { ...auth, scope: 'hooks' } });
+      const { client_secret: _, ...shown } = auth;
+      expect(made).toMatchObject({ auth: { ...shown, scope: 'hooks', audience: null } });
+      await subscribe(gateway, {
+        destination_id: made.id,
+        retry: { max_attempts: 3, schedule: ['100ms'], jitter: 0 },
+      });
+      const { id } = await publish(gateway, { type: 'a.b' });
+      const delivery = await settled(gateway, id);
+      expect(delivery.attempts.map(({ status }) => status)).toEqual([401, 200]);
+      expect(authority.received.map(({ body }) => body.toString())).toEqual([
+        'grant_type=client_credentials&scope=hooks',
+        'grant_type=client_credentials&scope=hooks',
+      ]);
+
+      authority.answer = (_request, response) => response.writeHead(401).end('{"error":"invalid_client"}');
+      const changed = { auth: { ...auth, client_secret: 'hush-hush-2' } };
+      expect((await gateway.api('PATCH', `/v1/destinations/${made.id}`, changed)).status).toBe(200);
+      const { id: failing } = await publish(gateway, { type: 'a.b' });
+      const failed = await settled(gateway, failing, ({ attempts }) => attempts.length > 0);
+      expect(failed.attempts[0]).toMatchObject({
+        outcome: 'retryable',
+        error: 'auth_failed',
+        response_body: 'the token server answered 401 invalid_client',
+      });
+
+      const shownAll = JSON.stringify((await gateway.api('GET', '/v1/destinations')).body);
+      expect(`${shownAll}${gateway.stdout()}${gateway.stderr()}`).not.toMatch(/hush|Bearer t-/);
+      const forbidden = gateway.api('PATCH', `/v1/destinations/${made.id}`, {
+        auth: { ...auth, token_url: 'http://10.0.0.1/token' },
+      });
+      expect((await refused(forbidden)).errors).toEqual([
+        { pointer: '/auth/token_url', message: '10.0.0.1 is private' },
+      ]);
+    } finally {
+      await gateway.stop();
+      await authority.close();
+      await receiver.close();
+    }
+  });
+});
+
+describe('destinations with client certificates', () => {
+  test('of one host prove who they are, each on connections of its own; the key lies sealed', async () => {
+    const receiver = await startMutualTlsReceiver();
+    const gateway = await startGatewayProcess();
+    const tls = { client_cert: CLIENT_A.cert, client_key: CLIENT_A.key, ca: TEST_AUTHORITY };
+    try {
+      const first = await createDestination(gateway, { url: receiver.url, tls });
+      expect(first).toMatchObject({
+        tls: {
+          client_cert: {
+            fingerprint_sha256: new X509Certificate(CLIENT_A.cert).fingerprint256,
+            expires_at: '2120-01-01T00:00:00.000Z',
+          },
+          ca: TEST_AUTHORITY,
+        },
+      });
+      const second = await createDestination(gateway, {
+        url: receiver.url,
+        tls: { ...tls, client_cert: CLIENT_B.cert, client_key: CLIENT_B.key },
+      });
+      const nobody = await createDestination(gateway, { url: receiver.url, tls: { ca: TEST_AUTHORITY } });
+      const tryOut = (id: string): Promise<ApiAnswer> =>
+        gateway.api('POST', `/v1/destinations/${id}/test`, {});
+      for (let round = 0; round < 2; round += 1) {
+        expect((await tryOut(first.id)).body).toMatchObject({ status: 200, response_body: 'client-a' });
+        expect((await tryOut(second.id)).body).toMatchObject({ status: 200, response_body: 'client-b' });
+        expect((await tryOut(nobody.id)).body).toMatchObject({ status: null, outcome: 'retryable' });
+      }
+      expect(receiver.identities()).toEqual(['client-a', 'client-b']);
+      const kept = readFileSync(join(gateway.dataDir, 'ringback.db'), 'latin1');
+      const wal = readFileSync(join(gateway.dataDir, 'ringback.db-wal'), 'latin1');
+      const secret = CLIENT_A.key.split('\n')[1] ?? '';
+      expect(`${kept}${wal}${gateway.stdout()}`.includes(secret)).toBe(false);
+      expect(`${kept}${wal}`).toContain(first.id);
+    } finally {
+      await gateway.stop();
+      await receiver.close();
+    }
+  });
+
+  test('are refused with what is wrong', async () => {
+    const gateway = await startGatewayProcess();
+    const post = (url: string, tls: unknown): Promise<ProblemView> =>
+      refused(gateway.api('POST', '/v1/destinations', { name: freshName('d'), url, tls }));
+    const pair = { client_cert: CLIENT_A.cert, client_key: CLIENT_A.key };
+    const url = 'https://hook.example/';
+    try {
+      expect((await post(url, { ...pair, client_key: CLIENT_B.key })).errors).toEqual([
+        { pointer: '/tls/client_key', message: 'is not the key of the first certificate' },
+      ]);
+      expect((await post(url, { client_cert: CLIENT_A.cert })).errors).toEqual([
+        { pointer: '/tls/client_key', message: 'is required with client_cert' },
+      ]);
+      expect((await post('http://127.0.0.1:1/', pair)).errors).toEqual([
+        { pointer: '/tls', message: 'is of use only with an https url' },
+      ]);
+    } finally {
+      await gateway.stop();
+    }
+  });
 });

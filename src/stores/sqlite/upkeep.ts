@@ -122,10 +122,13 @@ export function pruneDedupe(db: DatabaseSync, nowMs: number, limit: number): num
   return Number(gone.changes);
 }
 
-/** Bytes of the database's pages, without the log that is not yet merged into it. */
+/** Bytes of the pages in use: freed pages are used again, so they are room and not size. */
 export function sizeBytes(db: DatabaseSync): number {
   const row = db
-    .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()')
+    .prepare(
+      `SELECT (page_count - freelist_count) * page_size AS bytes
+       FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`,
+    )
     .get();
   return row === undefined ? 0 : number(row, 'bytes');
 }

@@ -33,8 +33,10 @@ export interface BenchGateway {
 }
 
 /** The real gateway as a process of its own, logging as in production but to nowhere. */
-export async function startGateway(env: Record<string, string> = {}): Promise<BenchGateway> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'ringback-bench-'));
+export async function startGateway(
+  env: Record<string, string> = {},
+  dataDir = mkdtempSync(join(tmpdir(), 'ringback-bench-')),
+): Promise<BenchGateway> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [MAIN, 'dev', '--port', '0', '--data-dir', dataDir], {
     env: { ...process.env, ...env },
