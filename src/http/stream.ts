@@ -14,7 +14,12 @@ export function streamRoute(app: FastifyInstance, context: HttpContext): () => v
     try {
       const lastEventId = request.headers['last-event-id'];
       const resumeAt = Array.isArray(lastEventId) ? lastEventId.at(-1) : lastEventId;
-      messages = eventStream(authenticated(context, request), request.query, resumeAt, controller.signal);
+      messages = eventStream(
+        await authenticated(context, request),
+        request.query,
+        resumeAt,
+        controller.signal,
+      );
     } catch (error) {
       return sendProblem(reply, context.asProblem(error, request.id), request.id);
     }

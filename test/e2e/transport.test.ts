@@ -5,7 +5,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createDestination, freshName, type ProblemView, publish, settled, subscribe } from './arrange.ts';
+import {
+  createDestination,
+  freshName,
+  type ListView,
+  ok,
+  type ProblemView,
+  publish,
+  settled,
+  subscribe,
+} from './arrange.ts';
 import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { startConnectProxy } from './receivers/connect-proxy.ts';
 import { startMutualTlsReceiver } from './receivers/mutual-tls.ts';
@@ -291,5 +300,105 @@ describe('destinations with client certificates', () => {
     } finally {
       await gateway.stop();
     }
+  });
+});
+
+describe('API keys', () => {
+  let gateway: GatewayProcess;
+  const directoryOfKeys = join(directory, 'keys');
+
+  beforeAll(async () => {
+    mkdirSync(directoryOfKeys);
+    gateway = await startGatewayProcess({ dataDir: directoryOfKeys });
+  });
+  afterAll(() => gateway.stop());
+
+  interface KeyView {
+    readonly id: string;
+    readonly key: string;
+    readonly hint: string;
+    readonly last_used_at: string | null;
+  }
+
+  const createKey = (fields: unknown): Promise<KeyView> => ok(gateway.api('POST', '/v1/keys', fields));
+  const statusWith = async (key: string, path = '/v1/sources'): Promise<number> =>
+    (await fetch(`${gateway.url}${path}`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+  test('rotate: the old text is accepted until its grace time ends, and never after', async () => {
+    const { id, key: old, hint } = await createKey({ name: 'rotated', scopes: ['read'] });
+    const rotated = await ok<KeyView>(gateway.api('POST', `/v1/keys/${id}/rotate`, { grace: '1h' }));
+    expect(rotated).toMatchObject({ id, previous: [{ hint }] });
+    expect([await statusWith(old), await statusWith(rotated.key)]).toEqual([200, 200]);
+    const again = await ok<KeyView>(gateway.api('POST', `/v1/keys/${id}/rotate`, { grace: '0s' }));
+    expect(again).toMatchObject({ previous: [] });
+    expect(await Promise.all([old, rotated.key, again.key].map((key) => statusWith(key)))).toEqual([
+      401, 401, 200,
+    ]);
+    await gateway.api('DELETE', `/v1/keys/${id}`);
+    expect(await statusWith(again.key)).toBe(401);
+  });
+
+  test('can be changed: name, scopes and expiry', async () => {
+    const { id, key } = await createKey({ name: 'changed', scopes: ['read'] });
+    expect(await statusWith(key, '/v1/keys')).toBe(403);
+    const change = { name: 'changed again', scopes: ['admin'], expires_at: '2099-01-01T00:00:00Z' };
+    const changed = await ok(gateway.api('PATCH', `/v1/keys/${id}`, change));
+    expect(changed).toMatchObject({ ...change, expires_at: '2099-01-01T00:00:00.000Z' });
+    expect(await statusWith(key, '/v1/keys')).toBe(200);
+    await ok(gateway.api('PATCH', `/v1/keys/${id}`, { expires_at: '2001-01-01T00:00:00Z' }));
+    expect(await statusWith(key)).toBe(401);
+    expect(await ok(gateway.api('PATCH', `/v1/keys/${id}`, { expires_at: null }))).toMatchObject({
+      expires_at: null,
+    });
+    expect(await statusWith(key)).toBe(200);
+  });
+
+  test('bound to a tenant cannot touch those that are not', async () => {
+    const wide = await createKey({ name: 'wide', scopes: ['admin'] });
+    const { key } = await createKey({ name: 'bound', scopes: ['admin'], tenant: 'default' });
+    const headers = { authorization: `Bearer ${key}` };
+    await refused(gateway.api('POST', `/v1/keys/${wide.id}/rotate`, {}, headers), 404);
+    await refused(gateway.api('PATCH', `/v1/keys/${wide.id}`, { name: 'mine' }, headers), 404);
+  });
+
+  test('show when they were last used, also after a restart', async () => {
+    const { id, key } = await createKey({ name: 'used', scopes: ['read'] });
+    const lastUse = async (): Promise<string | null | undefined> => {
+      const { data } = await ok<ListView<KeyView>>(gateway.api('GET', '/v1/keys'));
+      return data.find((one) => one.id === id)?.last_used_at;
+    };
+    expect(await lastUse()).toBeNull();
+    const before = Date.now();
+    await statusWith(key);
+    const used = await lastUse();
+    expect(Date.parse(used ?? '')).toBeGreaterThanOrEqual(before - 5);
+    await gateway.stop();
+    gateway = await startGatewayProcess({ dataDir: directoryOfKeys });
+    expect(await lastUse()).toBe(used);
+  });
+
+  test('that are wrong answer later and later, then 429; a right one is never slowed', async () => {
+    const tried: { status: number; ms: number; retryAfter: string | null }[] = [];
+    const attempt = async (): Promise<void> => {
+      const startedMs = performance.now();
+      const { status, headers } = await gateway.api('GET', '/v1/sources', undefined, {
+        authorization: 'Bearer rb_wrong',
+      });
+      const ms = performance.now() - startedMs;
+      tried.push({ status, ms, retryAfter: headers.get('retry-after') });
+    };
+    // oxlint-disable-next-line no-await-in-loop
+    for (let time = 0; time < 7; time += 1) await attempt();
+    expect(tried.map(({ status }) => status)).toEqual(Array.from({ length: 7 }, () => 401));
+    expect(tried[6]?.ms).toBeGreaterThan(190);
+    const startedMs = performance.now();
+    const flood = Array.from({ length: 30 }, () => attempt());
+    expect((await gateway.api('GET', '/v1/sources')).status).toBe(200);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    await Promise.all(flood);
+    const limited = tried.find(({ status }) => status === 429);
+    expect(Number(limited?.retryAfter)).toBeGreaterThan(50);
+    expect(gateway.stdout()).toContain('authentication.slowed');
+    expect((await gateway.api('GET', '/v1/sources')).status).toBe(200);
   });
 });
