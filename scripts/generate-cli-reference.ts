@@ -1,10 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command, Option } from 'commander';
 import { format, resolveConfig } from 'prettier';
 import { createProgram } from '../src/cli/program.ts';
 import { flagName, SETTING_KEYS } from '../src/config/schema.ts';
+import { writeOrCheck } from './generated-file.ts';
 
 const TARGET = 'docs/reference/cli.md';
 
@@ -35,8 +34,8 @@ Every operation of the API is a command: \`POST /v1/sources\` is \`ringback sour
 const CONNECTION = new Set(['--json', '--key-file', '--data-dir', '--url', '--help']);
 const SETTINGS = new Set(['--config', ...SETTING_KEYS.map((key) => flagName(key))]);
 
-function reference(): string {
-  const program = createProgram();
+async function reference(): Promise<string> {
+  const program = await createProgram();
   const commands = program.commands.filter((command) => command.name() !== 'help');
   const summary = commands.map(
     (command) => `| [\`${command.name()}\`](#${command.name()}) | ${line(command)} |`,
@@ -102,24 +101,6 @@ function sentence(text: string): string {
   return capital.endsWith('.') ? capital : `${capital}.`;
 }
 
-async function main(): Promise<void> {
-  const path = fileURLToPath(new URL(`../${TARGET}`, import.meta.url));
-  // As `prettier --check` wants it, or the two checks could never both pass.
-  const wanted = await format(reference(), { ...(await resolveConfig(path)), filepath: path });
-  if (!process.argv.includes('--check')) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, wanted);
-    return;
-  }
-  let present = '';
-  try {
-    present = readFileSync(path, 'utf8');
-  } catch {
-    // A missing file is as out of date as an old one.
-  }
-  if (present === wanted) return;
-  console.error(`${TARGET} is out of date; run: node scripts/generate-cli-reference.ts`);
-  process.exitCode = 1;
-}
-
-await main();
+const path = fileURLToPath(new URL(`../${TARGET}`, import.meta.url));
+// As `prettier --check` wants it, or the two checks could never both pass.
+writeOrCheck(TARGET, await format(await reference(), { ...(await resolveConfig(path)), filepath: path }));

@@ -29,6 +29,9 @@ Branch on \`code\`: it is part of the contract. \`title\` and \`detail\` are for
 when. \`request_id\` finds the request in the log and, for requests refused at a source, under
 \`GET /v1/rejections/{request_id}\`. \`errors\` names each wrong field with a JSON pointer; pointers into the
 query begin with \`/query\`, into the path with \`/path\`, and into the body with the field itself.
+
+The statuses below are ours. A few senders insist on another one for a request that is not proven; then the
+source answers with that, and the code stays the same.
 `;
 
 interface Explanation {

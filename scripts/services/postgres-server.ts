@@ -36,6 +36,7 @@ export interface PostgresServer {
   remove(): Promise<void>;
 }
 
+const DIRECTORY_PREFIX = 'ringback-postgres-';
 const READY_TIMEOUT_MS = 30_000;
 const SUPERUSER = 'ringback_test';
 const PASSWORD = 'test-only';
@@ -51,7 +52,7 @@ export async function makePostgres(
   binaries: PostgresBinaries,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'ringback-postgres-'));
+  const directory = mkdtempSync(join(tmpdir(), DIRECTORY_PREFIX));
   const owner = process.getuid?.() === 0 ? unprivilegedUser() : null;
   if (owner !== null) chownSync(directory, owner.uid, owner.gid);
   const bin = binaries === 'packaged' ? packagedBinaries(directory, owner !== null) : systemBinaries();
@@ -236,4 +237,25 @@ async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('there is no free port');
   return address.port;
+}
+
+/** Stops and removes a server that another process left running. */
+export function removeLeftRunning(directory: string): void {
+  if (!directory.startsWith(join(tmpdir(), DIRECTORY_PREFIX)))
+    throw new Error(`${directory} is not a server of ours`);
+  const file = join(directory, 'data', 'postmaster.pid');
+  if (existsSync(file)) {
+    const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+    process.kill(pid, 'SIGQUIT');
+    while (isAlive(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -12,7 +12,26 @@ export async function openStore(config: Pick<Config, 'storeUrl' | 'storeMaxBytes
     const { openSqliteStore } = await import('../stores/sqlite/open.ts');
     return openSqliteStore({ path: storeUrl.slice('sqlite:'.length), maxBytes: config.storeMaxBytes });
   }
+  if (/^postgres(ql)?:/.test(storeUrl)) {
+    const { openPostgresStore } = await import('../stores/postgres/open.ts').catch(explainMissingDriver);
+    return openPostgresStore({
+      url: storeUrl,
+      warn: (message) => process.emitWarning(message, 'RingbackStoreWarning'),
+    });
+  }
   throw new Error(
-    'this version keeps events in SQLite only: set RINGBACK_STORE_URL to sqlite:PATH, or leave it unset',
+    `store_url: no store is known for "${storeUrl.split(':')[0]}:"; use sqlite:PATH, postgres://... or memory:`,
   );
+}
+
+function explainMissingDriver(error: unknown): never {
+  const isMissing =
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'ERR_MODULE_NOT_FOUND' &&
+    /'pg'/.test(error.message);
+  if (!isMissing) throw error;
+  throw new Error('store_url: PostgreSQL needs the package pg, which is not installed: npm install pg', {
+    cause: error,
+  });
 }

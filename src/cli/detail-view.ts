@@ -3,7 +3,7 @@ import { type JsonRecord, isRecord, numberOf, recordsOf, textOf } from './json-v
 import { printPlainTable } from './list-views.ts';
 import { cellText, paint, printable, printRows, printText } from './output.ts';
 
-const STATES = new Set(['state', 'outcome']);
+const STATES = new Set(['state', 'outcome', 'status']);
 const BODIES = new Set(['body', 'response_body']);
 
 /** One thing as `key  value` lines; lists of things and bodies follow below under headings. */

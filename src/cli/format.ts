@@ -61,6 +61,8 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   succeeded: 'green',
   completed: 'green',
   enabled: 'green',
+  ok: 'green',
+  attention: 'yellow',
   pending: 'yellow',
   leased: 'yellow',
   running: 'yellow',

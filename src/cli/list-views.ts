@@ -189,5 +189,5 @@ function plainColumns(items: readonly JsonRecord[]): Column[] {
 function plainText(value: unknown): string {
   if (value === null || value === undefined) return '-';
   if (isTime(value)) return relativeTime(value);
-  return shortened(typeof value === 'string' ? value : JSON.stringify(value), 40);
+  return shortened(typeof value === 'string' ? value : JSON.stringify(value), 72);
 }

@@ -18,6 +18,8 @@ const RESOURCES: Readonly<Record<string, string>> = {
   rejections: 'requests refused at sources, with the reason',
   filters: 'try filter expressions',
   keys: 'API keys',
+  changes: 'the audit log: who changed which setting, when and from where',
+  status: 'what is stuck, since when, and the fix',
 };
 
 /** Every operation of the catalogue as `RESOURCE VERB`. Returns the command of each resource. */

@@ -1,18 +1,24 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../app/version.ts';
 import { ProblemFailure } from './api-client.ts';
-import { addDoctorCommand } from './doctor-command.ts';
 import { addProgramConnectionOptions } from './connect.ts';
-import { addOperationCommands } from './operation-commands.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
-import { addTailCommand } from './tail-command.ts';
-import { addWhyCommand } from './why-command.ts';
 
 const USAGE = 2;
 
+/** Commands that must work, and start fast, whatever the rest of the command line is like. */
+const SERVER_COMMANDS = new Set(['dev', 'start', 'config']);
+
 /** The command line: the server, its settings, and every operation of the catalogue. */
-export function createProgram(): Command {
+export async function createProgram(): Promise<Command> {
+  const program = serverProgram();
+  const { addClientCommands } = await import('./client-commands.ts');
+  addClientCommands(program);
+  return program;
+}
+
+function serverProgram(): Command {
   const program = new Command('ringback')
     .description('Webhook gateway for AI agents: verified, durable, in and out.')
     .version(readVersion())
@@ -22,13 +28,6 @@ export function createProgram(): Command {
   addProgramConnectionOptions(program);
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
-  program.commandsGroup('Use a gateway:');
-  const resources = addOperationCommands(program);
-  const events = resources.get('events');
-  if (events !== undefined) addTailCommand(events);
-  program.commandsGroup('Find out:');
-  addWhyCommand(program);
-  addDoctorCommand(program);
   return program;
 }
 
@@ -40,7 +39,8 @@ export async function runCli(argv: readonly string[]): Promise<void> {
     process.exit(0);
   });
   try {
-    await createProgram().parseAsync(argv);
+    const program = SERVER_COMMANDS.has(argv[2] ?? '') ? serverProgram() : await createProgram();
+    await program.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has said what is wrong; help that was asked for is no error.

@@ -60,7 +60,8 @@ export class Attempts {
 
   /** Returns a delivery that was leased but not attempted; it is due at once and its attempt is uncounted. */
   giveBack(delivery: LeasedDelivery): Promise<number | null> {
-    const dueAt = this.#services.clock.now();
+    // Not due as of now, but of when it was made: else what came later would go before it.
+    const dueAt = delivery.createdAt;
     return this.#settle(delivery, undefined, null, { state: 'pending', dueAt, reason: null });
   }
 
@@ -76,7 +77,7 @@ export class Attempts {
     }
     const result = await this.#services.sender.send(request);
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());
-    this.#health.record(destination, judgement, result.status);
+    await this.#health.record(destination, judgement, result.status);
     return this.#finish(delivery, subscription, startedAt, result, judgement);
   }
 

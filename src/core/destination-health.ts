@@ -12,7 +12,7 @@ const WARN_AFTER_MS = 3_600_000;
 /** What follows from what is found out. */
 export interface HealthActions {
   /** For destinations that have only failed for five days, and those that are gone. */
-  disable(destination: Destination, reason: string): void;
+  disable(destination: Destination, reason: string): Promise<void>;
   /** For those whose breaker has opened: what is ready for them goes back to wait. */
   hold(destinationId: string): void;
 }
@@ -52,11 +52,14 @@ export class DestinationHealth {
     return this.#health.get(destinationId)?.failingSince ?? null;
   }
 
-  /** Takes note of an attempt's outcome. Operator events are kept out of the telling about themselves. */
-  record(destination: Destination, judgement: Judgement, status: number | null): void {
+  /**
+   * Takes note of an attempt's outcome. Operator events are kept out of the telling about themselves.
+   * Resolves for a destination that is gone when it is disabled: until then no other attempt may begin.
+   */
+  async record(destination: Destination, judgement: Judgement, status: number | null): Promise<void> {
     const now = this.#services.clock.now();
     if (judgement.gone) {
-      this.#act.disable(destination, 'destination_gone');
+      await this.#act.disable(destination, 'destination_gone');
       return;
     }
     const health = this.#of(destination.id);
@@ -91,7 +94,7 @@ export class DestinationHealth {
     }
     const failingMs = now - health.failingSince;
     const since = new Date(health.failingSince).toISOString();
-    if (failingMs >= DISABLE_AFTER_MS) this.#act.disable(destination, 'failing_for_five_days');
+    if (failingMs >= DISABLE_AFTER_MS) void this.#act.disable(destination, 'failing_for_five_days');
     else if (failingMs >= WARN_AFTER_MS && !health.warned) {
       health.warned = true;
       this.#tell('destination.failing', destination, { error, failing_since: since });

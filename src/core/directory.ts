@@ -1,5 +1,5 @@
 import { Problem } from '../domain/problem.ts';
-import { TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import type {
   ApiKey,
   Destination,
@@ -88,6 +88,7 @@ export class Directory {
   remove(kind: SettingKind, id: string, version: number): void {
     this.#forget(kind, id);
     this.#settings[kind].delete(id);
+    if (kind === 'source') this.#activeSources.delete(id);
     this.#version = version;
   }
 
@@ -196,7 +197,7 @@ export class Directory {
       bucket:
         source.rateLimit === null
           ? null
-          : before !== undefined && before.source.rateLimit === source.rateLimit
+          : before !== undefined && isSameRate(before.source.rateLimit, source.rateLimit)
             ? before.bucket
             : new TokenBucket(source.rateLimit, now),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
@@ -207,7 +208,6 @@ export class Directory {
     if (kind === 'source') {
       const source = this.#settings.source.get(id);
       if (source !== undefined) this.#sourceByIngestKey.delete(source.ingestKey);
-      this.#activeSources.delete(id);
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(id);

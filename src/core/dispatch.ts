@@ -103,7 +103,7 @@ export class Dispatcher {
   written(delivery: NewDelivery, leased: () => LeasedDelivery): void {
     const lane = this.#lane(delivery.destinationId);
     if (delivery.initial.state === 'leased') {
-      lane.unreserve();
+      lane.reservationUsed();
       this.#begin(lane, leased());
     } else if (delivery.initial.state === 'pending') {
       this.wake(delivery.destinationId, delivery.initial.dueAt);

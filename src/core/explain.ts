@@ -42,7 +42,8 @@ export class Explain {
     const deliveries = await Promise.all(
       items.map(async (delivery) => ({ delivery, attempts: await queries.attempts(delivery.id) })),
     );
-    const chained = await queries.events({ correlationId: event.correlationId ?? event.id }, page);
+    const chain = { tenant: event.tenant, correlationId: event.correlationId ?? event.id };
+    const chained = await queries.events(chain, page);
     return {
       event,
       considered: this.consider(event, subscriptions),

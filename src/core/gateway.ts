@@ -105,18 +105,18 @@ export class Gateway {
   }
 
   /** 410 (Standard Webhooks 1.0.0), or five days of nothing but failures: it is gone for good. */
-  #disable(destination: Destination, reason: string): void {
+  async #disable(destination: Destination, reason: string): Promise<void> {
     // Attempts that were under way together all find out; one of them is enough.
     if (this.directory.destination(destination.id)?.state !== 'enabled') return;
-    this.settings
-      .setDestinationState(destination.id, 'disabled', reason, GATEWAY_ITSELF)
-      .then(() =>
-        this.operatorEvents.tell('destination.disabled', destination.tenant, destination.id, {
-          destination_id: destination.id,
-          name: destination.name,
-          reason,
-        }),
-      )
-      .catch((error: unknown) => this.services.log.error('destination.disable_failed', {}, error));
+    try {
+      await this.settings.setDestinationState(destination.id, 'disabled', reason, GATEWAY_ITSELF);
+      this.operatorEvents.tell('destination.disabled', destination.tenant, destination.id, {
+        destination_id: destination.id,
+        name: destination.name,
+        reason,
+      });
+    } catch (error) {
+      this.services.log.error('destination.disable_failed', {}, error);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Breaker } from '../domain/breaker.ts';
-import { TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 
@@ -43,7 +43,7 @@ export class Lane {
   }
 
   /** The delivery that a place was taken for has been written: `queue` comes next. */
-  unreserve(): void {
+  reservationUsed(): void {
     this.#reserved -= 1;
   }
 
@@ -93,6 +93,7 @@ export class Lane {
   clear(): LeasedDelivery[] {
     const waiting = this.#ready;
     this.#ready = [];
+    this.#bucket?.giveBack(waiting.length);
     return waiting;
   }
 
@@ -156,7 +157,7 @@ export class Lane {
 
   #bucketFor(destination: Destination, now: number): TokenBucket | null {
     if (destination.rateLimit === null) return null;
-    if (this.#bucket === null || this.#bucketOf !== destination.rateLimit) {
+    if (this.#bucket === null || !isSameRate(this.#bucketOf, destination.rateLimit)) {
       this.#bucket = new TokenBucket(destination.rateLimit, now);
       this.#bucketOf = destination.rateLimit;
     }

@@ -51,10 +51,18 @@ export class Publish {
     this.#dedupeWindowMs = dedupeWindowMs;
   }
 
-  one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
+  async one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
     const incoming = this.#incoming(published, call);
     const dedupe = this.#idempotencyClaim(published, call) ?? this.#ownIdClaim(published, incoming.event);
-    return this.#acceptance.accept(incoming, dedupe, 'api');
+    const accepted = await this.#acceptance.accept(incoming, dedupe, 'api');
+    return accepted.duplicate && call.idempotency !== null ? this.#asAtFirst(accepted) : accepted;
+  }
+
+  /** A repeated request is answered as the first one was, with what the event owed then. */
+  async #asAtFirst(accepted: Accepted): Promise<Accepted> {
+    const page = { limit: 500, before: null };
+    const { items } = await this.#services.store.queries.deliveries({ eventId: accepted.eventId }, page);
+    return { ...accepted, deliveries: items.filter(({ replayId }) => replayId === null).length };
   }
 
   /** All or nothing. Duplicates by their own ids are told one by one. */

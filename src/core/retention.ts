@@ -68,8 +68,9 @@ export class Retention {
   async #pruneBySize(now: number): Promise<number> {
     const { upkeep } = this.#services.store;
     const { maxBytes } = this.#policy;
+    if (maxBytes === 0) return 0;
     let total = 0;
-    while (maxBytes > 0 && !this.#stopping && (await upkeep.sizeBytes()) > maxBytes) {
+    while (!this.#stopping && (await upkeep.sizeBytes()) > maxBytes) {
       const removed = await upkeep.pruneEvents(now, STEP);
       total += removed;
       if (removed < STEP) {

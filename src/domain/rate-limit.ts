@@ -4,6 +4,11 @@ export interface RateLimit {
   readonly periodMs: number;
 }
 
+/** Whether two limits are the same, so that what is left of one goes on under the other. */
+export function isSameRate(one: RateLimit | null, other: RateLimit | null): boolean {
+  return one?.limit === other?.limit && one?.periodMs === other?.periodMs;
+}
+
 /**
  * A token bucket on a clock that the caller reads.
  *

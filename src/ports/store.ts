@@ -107,6 +107,9 @@ export interface Upkeep {
   sizeBytes(): Promise<number>;
 }
 
+/** What another process did: `appended` events or deliveries, or changed the settings. */
+export type StoreNews = 'appended' | 'settings_changed';
+
 /** One store: a durable log, the settings, and what is asked of them. */
 export interface Store {
   readonly log: EventLog;
@@ -114,6 +117,15 @@ export interface Store {
   readonly settings: SettingsStore;
   readonly replays: ReplayStore;
   readonly upkeep: Upkeep;
+  /**
+   * Calls `listener` when another process on the same data has appended or changed settings. Absent when
+   * there can be no other process. Returns a function that ends it.
+   *
+   * A change of settings is told within a second, also when the connection was lost meanwhile; what was
+   * appended usually within a tenth of one. Many changes may be told at once, and news may be told that
+   * are none: the listener reads what there is. It must not throw.
+   */
+  readonly watch?: (listener: (news: StoreNews) => void) => () => void;
   /** Resolves when the store can append; rejects with why it cannot. */
   check(): Promise<void>;
   /** Commits what waits and lets go of every resource. Later calls reject. */

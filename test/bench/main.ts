@@ -13,6 +13,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   latency,
   neighbours,
   claim,
+  retention,
   footprint,
 };
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { openPostgresStore } from '../../src/stores/postgres/open.ts';
+import { makePostgres, type PostgresServer } from '../../scripts/services/postgres-server.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { StoreHarness } from '../../src/testing/store-harness.ts';
 
@@ -59,4 +60,12 @@ export async function withClient<Result>(
 /** Closing twice is an error of no one here: tests close stores themselves, too. */
 async function close(store: Store): Promise<void> {
   await store.close().catch(() => {});
+}
+
+/** The real server's URL, which `scripts/services.ts run` gives; without one the tests make a server. */
+export const REAL_SERVER_URL = process.env['RINGBACK_TEST_POSTGRES_URL'];
+
+/** A server of the test's own, to be stopped and starved: of the machine where that is what is tested. */
+export function makeOwnPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+  return makePostgres(REAL_SERVER_URL === undefined ? 'packaged' : 'system', settings);
 }

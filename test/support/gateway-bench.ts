@@ -105,19 +105,21 @@ export const legibleBox: SecretBox = {
 
 /**
  * A provider whose requests say in headers what the verifier is to find: `x-secret` must be one of the
- * secrets, `x-id`, `x-type`, `x-key` and `x-time` are the identity. A GET is a handshake.
+ * secrets, `x-id`, `x-type`, `x-key` and `x-time` are the identity. A GET is a handshake. The
+ * provider `no-ids` gives its events no ids and wants to see 403 when they are not proven.
  */
 export const headerVerifiers: Verifiers = {
-  providers: () => ['hmac', 'none'],
-  compile: (_, secrets) => ({
+  providers: () => ['hmac', 'none', 'no-ids', 'answers'],
+  compile: ({ provider }, secrets) => ({
     handshake: ({ method, url }) =>
       method === 'GET' ? { status: 200, headers: { 'x-url': url }, body: 'challenge' } : undefined,
-    verify: (request) => verdictOn(request, secrets),
-    successAnswer: null,
+    verify: (request) => verdictOn(request, secrets, provider),
+    successAnswer: provider === 'answers' ? { status: 200, headers: {}, body: 'ok' } : null,
+    ...(provider === 'no-ids' ? { refusalStatus: 403 } : {}),
   }),
 };
 
-function verdictOn(request: IngestRequest, secrets: readonly string[]): SourceVerdict {
+function verdictOn(request: IngestRequest, secrets: readonly string[], provider: string): SourceVerdict {
   const read = (name: string): string | undefined => headerValue(request.headers, name);
   const secret = read('x-secret');
   if (secret === undefined) return { ok: false, reason: 'no_header', code: 'signature_missing' };
@@ -129,6 +131,7 @@ function verdictOn(request: IngestRequest, secrets: readonly string[]): SourceVe
     covers: 'body',
     secretIndex,
     event: {
+      ...(provider === 'no-ids' ? { dedupe: 'body' } : {}),
       ...(id === undefined ? {} : { id }),
       ...(type === undefined ? {} : { type }),
       ...(key === undefined ? {} : { key }),

@@ -1,9 +1,10 @@
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
-import type { Appended, AppendRequest, NewDelivery } from '../../ports/event-log.ts';
+import type { Appended, AppendRequest } from '../../ports/event-log.ts';
+import { dedupeColumns, eventColumns, newDeliveryColumns, orderKeysOf } from './append-columns.ts';
 import type { Database, Row, Run, Statement } from './database.ts';
 import { isPartitionMissing, type Partitions } from './partitions.ts';
 import { number, text } from './rows.ts';
-import { toText, toTextOrNull } from './text-columns.ts';
+import { toText } from './text-columns.ts';
 
 /** Requests that are written together or not at all. */
 export type AppendOp = readonly AppendRequest[];
@@ -240,62 +241,6 @@ function appendStatement(wave: Wave, notBefore: number): Statement {
       notBefore,
       orderKeysOf(wave.flatMap(([, request]) => request.deliveries)),
     ],
-  };
-}
-
-function eventColumns(event: AppendRequest['event']): Record<string, unknown> {
-  return {
-    id: event.id,
-    tenant: toText(event.tenant),
-    source_id: event.sourceId,
-    source: toText(event.source),
-    type: toText(event.type),
-    key: toTextOrNull(event.key),
-    subject: toTextOrNull(event.subject),
-    external_id: toTextOrNull(event.externalId),
-    correlation_id: toTextOrNull(event.correlationId),
-    causation_id: toTextOrNull(event.causationId),
-    occurred_at: event.occurredAt,
-    received_at: event.receivedAt,
-    content_type: toTextOrNull(event.contentType),
-    headers: JSON.stringify(event.headers),
-    settings_version: event.settingsVersion,
-    origin: JSON.stringify(event.origin),
-  };
-}
-
-function dedupeColumns(dedupe: NonNullable<AppendRequest['dedupe']>): Record<string, unknown> {
-  return {
-    scope: toText(dedupe.scope),
-    dedupe_key: toText(dedupe.key),
-    fingerprint: toText(dedupe.fingerprint),
-    expires_at: dedupe.expiresAt,
-  };
-}
-
-/** The order keys among these, as the database has them. */
-export function orderKeysOf(deliveries: readonly NewDelivery[]): string[] {
-  return deliveries.flatMap(({ orderKey }) => (orderKey === undefined ? [] : [toText(orderKey)]));
-}
-
-/** What a new delivery says of itself; the rest of its row comes from its event. */
-export function newDeliveryColumns({
-  id,
-  subscriptionId,
-  destinationId,
-  orderKey,
-  initial,
-}: NewDelivery): Record<string, unknown> {
-  return {
-    id,
-    subscription_id: subscriptionId,
-    destination_id: destinationId,
-    state: initial.state,
-    due_at: initial.state === 'pending' ? initial.dueAt : null,
-    lease_until: initial.state === 'leased' ? initial.leaseUntil : null,
-    lease_token: initial.state === 'leased' ? initial.token : null,
-    reason: initial.state === 'dead' ? toText(initial.reason) : null,
-    order_key: orderKey === undefined ? null : toText(orderKey),
   };
 }
 

@@ -27,13 +27,17 @@ const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1,
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server ends a statement after this ... */
-const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | 'start', number>> = {
+/** Connections outside of the pools: the one that prepares the schema, and the one that hears notes. */
+type LoneConnection = 'start' | 'listen';
+
+const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
   append: 10_000,
   settle: 10_000,
   work: 30_000,
   ask: 30_000,
   // A migration may rewrite a table, and nodes that start together wait for the first one's.
   start: 3_600_000,
+  listen: 5_000,
 };
 /** ... and when it does not, because nothing reaches it any more, we give up this much later. */
 const SILENCE_MS = 2_000;
@@ -65,17 +69,7 @@ export class Database {
 
   /** Runs several statements as one transaction: all of them, or none when `work` rejects. */
   async transaction<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
-    return this.on(lane, async (run) => {
-      await run({ text: 'BEGIN' });
-      try {
-        const result = await work(run);
-        await run({ text: 'COMMIT' });
-        return result;
-      } catch (error) {
-        if (!isConnectionLost(error)) await run({ text: 'ROLLBACK' });
-        throw error;
-      }
-    });
+    return this.on(lane, (run) => inTransaction(run, work));
   }
 
   /** Runs statements on one connection, each a transaction of its own. */
@@ -115,6 +109,19 @@ export class Database {
   }
 }
 
+/** Runs several statements of one connection as one transaction. */
+export async function inTransaction<Result>(run: Run, work: (run: Run) => Promise<Result>): Promise<Result> {
+  await run({ text: 'BEGIN' });
+  try {
+    const result = await work(run);
+    await run({ text: 'COMMIT' });
+    return result;
+  } catch (error) {
+    if (!isConnectionLost(error)) await run({ text: 'ROLLBACK' });
+    throw error;
+  }
+}
+
 function toQuery({ name, text, values }: Statement): QueryConfig {
   const query: QueryConfig = { text };
   if (name !== undefined) query.name = name;
@@ -134,13 +141,15 @@ function makePool(address: DatabaseAddress, lane: Lane): Pool {
     max: LANE_CONNECTIONS[lane],
     idleTimeoutMillis: lane === 'ask' ? 60_000 : 0,
   });
-  // An idle connection that breaks is replaced at the next call; unheard, it would end the process.
+  // A connection that breaks rejects its statement and is replaced at the next call. It also emits its
+  // error, idle or not: unheard, that would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
 /** How a connection is made, for the pools and for those who need one of their own. */
-export function connectionConfig(address: DatabaseAddress, lane: Lane | 'start'): ClientConfig {
+export function connectionConfig(address: DatabaseAddress, lane: Lane | LoneConnection): ClientConfig {
   const timeoutMs = STATEMENT_TIMEOUT_MS[lane];
   return {
     connectionString: address.url,
@@ -154,7 +163,7 @@ export function connectionConfig(address: DatabaseAddress, lane: Lane | 'start')
   };
 }
 
-function sessionSettings(address: DatabaseAddress, lane: Lane | 'start', timeoutMs: number): string[] {
+function sessionSettings(address: DatabaseAddress, lane: Lane | LoneConnection, timeoutMs: number): string[] {
   const settings = {
     search_path: address.schema,
     // Whatever the server's default is: an acknowledgement means that the commit is on disk.

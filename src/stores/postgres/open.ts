@@ -14,8 +14,10 @@ import { recordRejections } from './rejections.ts';
 import { replayQueries } from './replay-queries.ts';
 import { replays } from './replays.ts';
 import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, sizeBytes } from './retention.ts';
+import { checkSchema } from './schema-drift.ts';
 import { settings } from './settings.ts';
 import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
+import { StoreWatch } from './store-watch.ts';
 import { checkServer, explainStart } from './start-checks.ts';
 
 export interface PostgresStoreOptions {
@@ -39,7 +41,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const address = readDatabaseUrl(options.url);
   const warnings = await prepare(address);
   for (const warning of warnings) options.warn?.(warning);
-  return assemble(new Database(address));
+  return assemble(new Database(address), address);
 }
 
 /** Checks the server and brings the schema up to date, on a connection of its own. */
@@ -52,6 +54,7 @@ async function prepare(address: DatabaseAddress): Promise<string[]> {
     const run: Run = async ({ text, values }) => (await client.query(text, values && [...values])).rows;
     const warnings = await checkServer(run, address, Date.now());
     await migrate(run, address.schema);
+    await checkSchema(run, address.schema);
     return warnings;
   } catch (error) {
     throw explainStart(error, address);
@@ -60,10 +63,16 @@ async function prepare(address: DatabaseAddress): Promise<string[]> {
   }
 }
 
-function assemble(database: Database): Store {
+function assemble(database: Database, address: DatabaseAddress): Store {
+  const watch = new StoreWatch(database, address);
   const partitions = new Partitions(database);
   const appendEvents = new AppendEvents(database, partitions);
-  const appends = new GroupCommit<AppendOp, Appended[]>((ops) => appendEvents.run(ops), {
+  const append = async (ops: readonly AppendOp[]): Promise<Appended[][]> => {
+    const answers = await appendEvents.run(ops);
+    watch.appended();
+    return answers;
+  };
+  const appends = new GroupCommit<AppendOp, Appended[]>(append, {
     maxOps: GROUP_OPS,
     maxBytes: GROUP_BYTES,
     bytesOf: bytesOfAppend,
@@ -81,14 +90,15 @@ function assemble(database: Database): Store {
   return {
     log: eventLog(database, appends, settlements),
     queries: { ...queries(database), ...replayQueries(database) },
-    settings: settings(database, async () => {}),
+    settings: settings(database, (run) => watch.settingsChanged(run)),
     replays: replays(database),
     upkeep: upkeep(database, partitions),
+    watch: (listener) => watch.watch(listener),
     check: async () => {
       await database.run('work', { text: 'UPDATE store_state SET probes = probes + 1' });
     },
     close: async () => {
-      await Promise.all([appends.close(), settlements.close()]);
+      await Promise.all([appends.close(), settlements.close(), watch.close()]);
       await database.close();
     },
   };

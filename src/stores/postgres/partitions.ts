@@ -1,4 +1,4 @@
-import type { Database, Row, Run } from './database.ts';
+import type { Database, Run } from './database.ts';
 import { sqlState } from './failures.ts';
 import { numberOrNull, text } from './rows.ts';
 
@@ -43,59 +43,9 @@ export class Partitions {
     await this.#make(dayOf(last + AHEAD_PLACES));
   }
 
-  /** Days that have a partition, oldest first. */
-  async list(): Promise<Day[]> {
-    const rows = await this.#database.run('work', {
-      text: `
-        SELECT child.relname AS name
-        FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
-        WHERE inhparent = 'events'::regclass AND NOT inhdetachpending
-        ORDER BY child.relname`,
-    });
-    return rows.map((row) => dayOf(placeOfName(text(row, 'name'))));
-  }
-
-  /**
-   * Drops all that belongs to a day. The log goes on meanwhile: a partition is detached without locking
-   * out its siblings. What a crash leaves half done is finished by `dropLeftovers`.
-   */
-  async drop(day: Day): Promise<void> {
+  /** Forgets that a day has partitions: they are about to be dropped. */
+  forget(day: Day): void {
     this.#known.delete(day.from);
-    for (const table of PARTITIONED_TABLES.toReversed()) {
-      const name = partitionName(table, day);
-      await this.#database.run('work', {
-        text: `ALTER TABLE ${table} DETACH PARTITION ${name} CONCURRENTLY`,
-      });
-      await this.#database.run('work', { text: `DROP TABLE ${name}` });
-    }
-  }
-
-  /** Finishes what a crash in the middle of `drop` or `make` left. */
-  async dropLeftovers(): Promise<void> {
-    const rows = await this.#database.run('work', {
-      text: `
-        SELECT c.relname AS name, parent.relname AS parent
-        FROM pg_class AS c
-        LEFT JOIN pg_inherits ON inhrelid = c.oid
-        LEFT JOIN pg_class AS parent ON parent.oid = inhparent
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-          AND c.relname ~ '^(${PARTITIONED_TABLES.join('|')})_[0-9]{8}$'
-          AND (inhrelid IS NULL OR inhdetachpending)`,
-    });
-    for (const row of rows) await this.#dropLeftover(row);
-  }
-
-  async #dropLeftover(row: Row): Promise<void> {
-    const name = text(row, 'name');
-    if (row['parent'] !== null) {
-      await this.#database.run('work', {
-        text: `ALTER TABLE ${text(row, 'parent')} DETACH PARTITION ${name} FINALIZE`,
-      });
-    }
-    await this.#database.transaction('work', async (run) => {
-      await lockPartitions(run);
-      await run({ text: `DROP TABLE IF EXISTS ${name}` });
-    });
   }
 
   async #make(day: Day): Promise<void> {
@@ -116,6 +66,58 @@ export class Partitions {
     });
     this.#known.add(day.from);
   }
+}
+
+/** Days that have a partition, oldest first. */
+export async function listDays(run: Run): Promise<Day[]> {
+  const names = await attached(run, 'events');
+  return names.map((name) => dayOf(placeOfName(name)));
+}
+
+/**
+ * Drops all that belongs to a day, the events last, so that a day that is half dropped is still listed.
+ * The log goes on meanwhile: a partition is detached without locking out its siblings.
+ */
+export async function dropDay(run: Run, day: Day): Promise<void> {
+  for (const table of PARTITIONED_TABLES.toReversed()) {
+    const name = partitionName(table, day);
+    if (!(await attached(run, table)).includes(name)) continue;
+    await run({ text: `ALTER TABLE ${table} DETACH PARTITION ${name} CONCURRENTLY` });
+    await run({ text: `DROP TABLE ${name}` });
+  }
+}
+
+/** Finishes what a crash in the middle of `dropDay` left: partitions that are half or wholly detached. */
+export async function dropLeftovers(run: Run): Promise<void> {
+  const rows = await run({
+    text: `
+      SELECT c.relname AS name, parent.relname AS parent
+      FROM pg_class AS c
+      LEFT JOIN pg_inherits ON inhrelid = c.oid
+      LEFT JOIN pg_class AS parent ON parent.oid = inhparent
+      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+        AND c.relname ~ '^(${PARTITIONED_TABLES.join('|')})_[0-9]{8}$'
+        AND (inhrelid IS NULL OR inhdetachpending)`,
+  });
+  for (const row of rows) {
+    const name = text(row, 'name');
+    if (row['parent'] !== null) {
+      await run({ text: `ALTER TABLE ${text(row, 'parent')} DETACH PARTITION ${name} FINALIZE` });
+    }
+    await run({ text: `DROP TABLE ${name}` });
+  }
+}
+
+async function attached(run: Run, table: string): Promise<string[]> {
+  const rows = await run({
+    text: `
+      SELECT child.relname AS name
+      FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+      WHERE inhparent = $1::regclass AND NOT inhdetachpending
+      ORDER BY child.relname`,
+    values: [table],
+  });
+  return rows.map((row) => text(row, 'name'));
 }
 
 /** Whether an insert failed because its day has no partition. */

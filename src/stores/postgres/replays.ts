@@ -1,7 +1,8 @@
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { Replay } from '../../domain/records.ts';
 import type { ReplayAdvance, ReplayStore } from '../../ports/store.ts';
-import { newDeliveryColumns, orderKeysOf, WAITS_FOR_TURN } from './append-events.ts';
+import { newDeliveryColumns, orderKeysOf } from './append-columns.ts';
+import { WAITS_FOR_TURN } from './append-events.ts';
 import type { Database, Run } from './database.ts';
 import { number } from './rows.ts';
 import { toText, toTextOrNull } from './text-columns.ts';

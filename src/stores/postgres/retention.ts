@@ -1,5 +1,13 @@
-import type { Database, Run } from './database.ts';
-import { type Day, DAY_PLACES, lastPlace, type Partitions } from './partitions.ts';
+import { type Database, inTransaction, type Run } from './database.ts';
+import {
+  type Day,
+  DAY_PLACES,
+  dropDay,
+  dropLeftovers,
+  lastPlace,
+  listDays,
+  type Partitions,
+} from './partitions.ts';
 import { number, text } from './rows.ts';
 import { toText } from './text-columns.ts';
 
@@ -22,30 +30,46 @@ export async function pruneEvents(
   limit: number,
 ): Promise<number> {
   const before = receivedBefore * 1_000;
-  await partitions.dropLeftovers();
-  for (const day of await partitions.list()) {
-    // No place is before its time, so all that was received in this day or earlier is in it.
-    if (day.to > before) break;
-    const removed = await retire(database, day);
-    if (removed === null) continue;
-    await partitions.drop(day);
-    await database.run('work', { text: 'DELETE FROM retired_days WHERE from_seq = $1', values: [day.from] });
-    if (removed > 0) return removed;
-  }
+  const dropped = await database.on('work', (run) => dropFirst(run, partitions, before));
+  if (dropped > 0) return dropped;
   const keptForPlaces = (await lastPlace(database)) - before;
   const edge =
     keptForPlaces < WHOLE_DAYS_FROM * DAY_PLACES ? before : Math.floor(before / DAY_PLACES) * DAY_PLACES;
   return database.transaction('work', (run) => pruneRows(run, { edge, receivedBefore, limit }));
 }
 
+/** Drops the first day with events that can go as a whole; answers how many events it had. */
+async function dropFirst(run: Run, partitions: Partitions, before: number): Promise<number> {
+  // Nodes take turns; one that finds another at it leaves it to that one.
+  const key = `1382641258, current_schema()::regnamespace::oid::int`;
+  const [lock] = await run({ text: `SELECT pg_try_advisory_lock(${key})::text AS is_ours` });
+  if (lock === undefined || lock['is_ours'] !== 'true') return 0;
+  try {
+    await dropLeftovers(run);
+    for (const day of await listDays(run)) {
+      // No place is before its time, so all that was received in this day or earlier is in it.
+      if (day.to > before) return 0;
+      const events = await retire(run, day);
+      if (events === null) continue;
+      partitions.forget(day);
+      await dropDay(run, day);
+      await run({ text: 'DELETE FROM retired_days WHERE from_seq = $1', values: [day.from] });
+      if (events > 0) return events;
+    }
+    return 0;
+  } finally {
+    await run({ text: `SELECT pg_advisory_unlock(${key})` });
+  }
+}
+
 /**
  * Gives a day up, unless a delivery of it is unfinished (`null`). From then on no replay owes anything
  * of it, so that it can be dropped. Answers how many events it has.
  */
-async function retire(database: Database, day: Day): Promise<number | null> {
-  const isRetired = await database.transaction('work', async (run) => {
+async function retire(run: Run, day: Day): Promise<number | null> {
+  const retired = await inTransaction(run, async () => {
     await run({ text: 'SELECT lock_log()' });
-    const rows = await run({
+    return run({
       text: `
         INSERT INTO retired_days (from_seq, to_seq) SELECT $1, $2
         WHERE NOT EXISTS (SELECT FROM open_deliveries WHERE event_seq >= $1 AND event_seq < $2)
@@ -53,10 +77,9 @@ async function retire(database: Database, day: Day): Promise<number | null> {
         RETURNING from_seq`,
       values: [day.from, day.to],
     });
-    return rows.length > 0;
   });
-  if (!isRetired) return null;
-  const [row] = await database.run('work', {
+  if (retired.length === 0) return null;
+  const [row] = await run({
     text: 'SELECT count(*) AS events FROM events WHERE seq >= $1 AND seq < $2',
     values: [day.from, day.to],
   });

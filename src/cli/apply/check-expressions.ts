@@ -1,0 +1,39 @@
+import type { ApiClient } from '../api-client.ts';
+import { isRecord, type JsonRecord, numberOf, recordOf, textOf } from '../json-value.ts';
+import type { FileMistake, WantedSetting } from './settings-file.ts';
+
+const PLACES = [['filter'], ['session_key'], ['transform'], ['dedupe', 'key']] as const;
+
+/**
+ * The expressions of the settings that do not compile, found before anything is changed: the server would
+ * refuse the setting when its turn comes, with half of the file applied.
+ */
+export async function expressionMistakes(
+  api: ApiClient,
+  settings: readonly WantedSetting[],
+): Promise<FileMistake[]> {
+  const mistakes: FileMistake[] = [];
+  for (const setting of settings) {
+    for (const path of PLACES) {
+      const expression = expressionAt(setting.fields, path);
+      const message = expression === null ? null : await refusal(api, expression);
+      if (message !== null) mistakes.push(setting.mistakeAt(path, message));
+    }
+  }
+  return mistakes;
+}
+
+async function refusal(api: ApiClient, expression: string): Promise<string | null> {
+  const answer = await api.call('POST', '/v1/filters/test', { body: { filter: expression } });
+  const error = recordOf(answer)['error'];
+  if (recordOf(answer)['valid'] !== false || !isRecord(error)) return null;
+  const [line, column] = [numberOf(error, 'line'), numberOf(error, 'column')];
+  const place = line === null || column === null ? '' : ` (its line ${line}, column ${column})`;
+  return `${textOf(error, 'message') ?? 'does not compile'}${place}`;
+}
+
+function expressionAt(fields: JsonRecord, [first, second]: (typeof PLACES)[number]): string | null {
+  const text = second === undefined ? textOf(fields, first) : textOf(fields[first], second);
+  // What is too long is told by the schema; the server would refuse the question.
+  return text === null || text === '' || text.length > 4_096 ? null : text;
+}

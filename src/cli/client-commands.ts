@@ -1,0 +1,17 @@
+import { addApplyCommand } from './apply/apply-command.ts';
+import { addExportCommand } from './apply/export-command.ts';
+import type { Command } from 'commander';
+import { addDoctorCommand } from './doctor-command.ts';
+import { addOperationCommands } from './operation-commands.ts';
+import { addTailCommand } from './tail-command.ts';
+import { addWhyCommand } from './why-command.ts';
+
+/** What is asked of a gateway that runs, or of this machine. */
+export function addClientCommands(program: Command): void {
+  program.commandsGroup('Use a gateway:');
+  const events = addOperationCommands(program).get('events');
+  if (events !== undefined) addTailCommand(events);
+  program.commandsGroup('Find out:');
+  addWhyCommand(program);
+  addDoctorCommand(program);
+}

@@ -1,0 +1,179 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { PostgresServer } from '../../scripts/services/postgres-server.ts';
+import type { Store, StoreNews } from '../../src/ports/store.ts';
+import { openPostgresStore } from '../../src/stores/postgres/open.ts';
+import {
+  buildAppend,
+  buildAttempt,
+  buildAuthor,
+  buildClaim,
+  buildDedupe,
+  buildLane,
+  buildNewDelivery,
+  buildOwed,
+  leasedBy,
+  START_MS,
+} from '../../src/testing/builders.ts';
+import { appendEach, deliveryOf, idsOf } from '../../src/testing/store-assertions.ts';
+import { buildSource } from '../../src/testing/setting-builders.ts';
+import { Load, until } from './load.ts';
+import { makeOwnPostgres, newSchema, withClient } from './postgres-harness.ts';
+
+let server: PostgresServer;
+const stores: Store[] = [];
+
+beforeAll(async () => {
+  server = await makeOwnPostgres();
+});
+afterAll(() => server.remove());
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+});
+
+/** Two nodes on one schema. */
+async function openTwo(): Promise<[Store, Store]> {
+  const url = `${server.url()}?schema=${newSchema()}`;
+  const two = await Promise.all([openPostgresStore({ url }), openPostgresStore({ url })]);
+  stores.push(...two);
+  return two;
+}
+
+describe('two nodes on one database', () => {
+  it('never lease one attempt of a delivery to both', async () => {
+    const [one, two] = await openTwo();
+    const load = new Load();
+    for (const [index, store] of [one, two].entries()) {
+      load.append(store, 8);
+      load.work(store, `worker ${index} a`);
+      load.work(store, `worker ${index} b`);
+    }
+    await until(() => load.settled.length > 500);
+    await load.stop();
+
+    expect(load.failures).toEqual([]);
+    expect([...load.leases].filter(([, tokens]) => tokens.length > 1)).toEqual([]);
+    expect(new Set(load.settled).size).toBe(load.settled.length);
+    expect(new Set([...load.leases.values()].flat()).size).toBe(4);
+  });
+
+  it('fence a lease that one lost and the other took over', async () => {
+    const [one, two] = await openTwo();
+    const owed = buildOwed({}, { initial: leasedBy('one', START_MS + 1_000) });
+    await appendEach(one, owed);
+    const taken = await two.log.claimDue(buildClaim({ nowMs: START_MS + 1_000, token: 'two' }));
+    expect(idsOf(taken.leased)).toEqual([owed.deliveryId]);
+
+    const settle = {
+      deliveryId: owed.deliveryId,
+      atMs: START_MS + 2_000,
+      next: { state: 'succeeded' },
+    } as const;
+    const late = await one.log.settle({ ...settle, token: 'one', attempt: buildAttempt() });
+    const current = await two.log.settle({ ...settle, token: 'two', attempt: buildAttempt({ number: 2 }) });
+    expect([late, current]).toEqual(['lease_lost', 'settled']);
+    expect((await deliveryOf(one, owed.deliveryId)).attempts).toBe(2);
+  });
+
+  it('write one of two events with the same key', async () => {
+    const [one, two] = await openTwo();
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        (index % 2 === 0 ? one : two).log.append({
+          ...buildOwed(),
+          dedupe: buildDedupe({ key: `k${index >> 2}` }),
+        }),
+      ),
+    );
+    expect(answers.filter((answer) => !answer.duplicate)).toHaveLength(10);
+  });
+
+  it('let nobody who follows the log miss an event, whoever appended it', async () => {
+    const [one, two] = await openTwo();
+    const load = new Load();
+    load.append(one, 8);
+    load.append(two, 8);
+    const seen: string[] = [];
+    let reachedSeq = 0;
+    const follow = async (): Promise<void> => {
+      const step = await one.queries.eventsAfter(reachedSeq, {}, 50);
+      expect(step.items.every((event) => event.seq > reachedSeq)).toBe(true);
+      seen.push(...idsOf(step.items));
+      ({ reachedSeq } = step);
+    };
+    while (load.acknowledged.size < 1_500) await follow();
+    await load.stop();
+    while (reachedSeq < (await one.queries.lastSeq())) await follow();
+
+    expect(load.failures).toEqual([]);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(new Set(seen)).toEqual(load.acknowledged);
+  });
+
+  it('keep the order of a key, whoever appends and settles', async () => {
+    const [one, two] = await openTwo();
+    const given: string[] = [];
+    const appends: Promise<unknown>[] = [];
+    for (let index = 0; index < 60; index += 1) {
+      const delivery = buildNewDelivery({ orderKey: 'k', initial: { state: 'pending', dueAt: START_MS } });
+      appends.push((index % 2 === 0 ? one : two).log.append(buildAppend({ deliveries: [delivery] })));
+    }
+    const work = async (store: Store, token: string): Promise<void> => {
+      while (given.length < 60) {
+        const { leased } = await store.log.claimDue(buildClaim({ token, lanes: [buildLane()] }));
+        expect(leased.length).toBeLessThanOrEqual(1);
+        for (const { id } of leased) {
+          given.push(id);
+          const settlement = { deliveryId: id, token, atMs: START_MS, attempt: buildAttempt() };
+          await store.log.settle({ ...settlement, next: { state: 'succeeded' } });
+        }
+      }
+    };
+    await Promise.all([...appends, work(one, 'one'), work(two, 'two')]);
+
+    const written = await one.queries.deliveries({}, { limit: 100, before: null });
+    expect(given).toEqual(idsOf(written.items).toReversed());
+  });
+});
+
+describe('a node that watches', () => {
+  it('hears of settings that another node changed, within a second', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    two.watch?.((news) => heard.push(news));
+    const changedAt = performance.now();
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.includes('settings_changed'));
+    expect(performance.now() - changedAt).toBeLessThan(1_500);
+  });
+
+  it('hears of it also when its connection for notes was cut', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    two.watch?.((news) => heard.push(news));
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.length > 0);
+    await withClient(server.url(), (client) =>
+      client.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringback listen'`,
+      ),
+    );
+    heard.length = 0;
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await until(() => heard.includes('settings_changed'));
+  });
+
+  it('hears of what another node appended, and no longer once it has ended that', async () => {
+    const [one, two] = await openTwo();
+    const heard: StoreNews[] = [];
+    const end = two.watch?.((news) => heard.push(news));
+    await until(async () => {
+      await one.log.append(buildAppend());
+      return heard.includes('appended');
+    });
+    end?.();
+    heard.length = 0;
+    await one.settings.put('source', buildSource(), buildAuthor());
+    await two.settings.load();
+    expect(heard).toEqual([]);
+  });
+});
