@@ -227,5 +227,45 @@ const remove = operation({
   },
 });
 
-/** Operations on API keys: create, list, update, rotate, delete. */
-export const keyOperations = [create, list, update, rotate, remove];
+const rotateEncryption = operation({
+  name: 'keys.rotate-encryption',
+  method: 'POST',
+  path: '/v1/keys/rotate-encryption',
+  scope: 'admin',
+  summary: 'Make a new key for secrets at rest and seal every secret anew; goes on where it was stopped',
+  params: nothing,
+  query: nothing,
+  body: z.strictObject({
+    remove_old_keys: z
+      .boolean()
+      .optional()
+      .describe('make no new key; when everything is under the newest, forget the others'),
+  }),
+  output: z.object({
+    new_key: z.boolean(),
+    resealed_secrets: z.int(),
+    changed_settings: z.int(),
+    unreadable: z.array(id).describe('settings with a secret that no key opens: set those anew'),
+    removed_keys: z.int(),
+    keys: z.int().describe('keys that are left'),
+  }),
+  status: 200,
+  run: async (context, { body }) => {
+    if (context.caller.principal.tenant !== null) {
+      throw new Problem('scope_missing', 'a key that is bound to a tenant cannot do this for all of them');
+    }
+    const removeOldKeys = body.remove_old_keys ?? false;
+    const report = await context.gateway.secretRotation.run(context.caller, { removeOldKeys });
+    return {
+      new_key: report.newKey,
+      resealed_secrets: report.resealedSecrets,
+      changed_settings: report.changedSettings,
+      unreadable: [...report.unreadable],
+      removed_keys: report.removedKeys,
+      keys: report.keys,
+    };
+  },
+});
+
+/** Operations on API keys, and the one on the keys that seal secrets. */
+export const keyOperations = [create, list, update, rotate, remove, rotateEncryption];

@@ -16,6 +16,7 @@ import { Publish } from './publish.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
+import { SecretRotation } from './secret-rotation.ts';
 import type { Services } from './services.ts';
 import { SettingsChanges } from './settings-changes.ts';
 
@@ -48,6 +49,7 @@ export class Gateway {
   readonly operatorEvents: OperatorEvents;
   readonly health: DestinationHealth;
   readonly keyUses: KeyUses;
+  readonly secretRotation: SecretRotation;
   readonly #requests: OutboundRequests;
 
   constructor(services: Services, options: GatewayOptions) {
@@ -71,6 +73,7 @@ export class Gateway {
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
     this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
+    this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory);
     this.retention = new Retention(services, options.retention, this.operatorEvents);

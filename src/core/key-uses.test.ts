@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Bench } from '../../test/support/gateway-bench.ts';
 import { buildApiKey } from '../testing/setting-builders.ts';
 import { buildAuthor } from '../testing/builders.ts';
@@ -39,12 +39,10 @@ describe('the last use of a key', () => {
   it('is written the next time when the store fails', async () => {
     const { bench, key, uses } = await setUp();
     const { settings } = bench.store;
-    const { recordKeyUses } = settings;
-    settings.recordKeyUses = () => Promise.reject(new Error('the disk is full'));
+    vi.spyOn(settings, 'recordKeyUses').mockRejectedValueOnce(new Error('the disk is full'));
     uses.used(key.id);
     await uses.write();
     expect(bench.log.lines).toContainEqual(expect.objectContaining({ event: 'key_uses.write_failed' }));
-    settings.recordKeyUses = recordKeyUses;
     await uses.write();
     expect(await settings.keyUses()).toHaveLength(1);
     await uses.stop();

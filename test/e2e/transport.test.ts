@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   createDestination,
@@ -401,4 +402,33 @@ describe('API keys', () => {
     expect(gateway.stdout()).toContain('authentication.slowed');
     expect((await gateway.api('GET', '/v1/sources')).status).toBe(200);
   });
+});
+
+test('the key for secrets at rest is rotated, and deliveries are still signed after a kill', async () => {
+  const dataDir = join(directory, 'rotation');
+  mkdirSync(dataDir);
+  const receiver = await startReceiver();
+  let gateway = await startGatewayProcess({ dataDir });
+  const rotate = (body: unknown): Promise<unknown> =>
+    ok(gateway.api('POST', '/v1/keys/rotate-encryption', body));
+  try {
+    const { id, secret } = await createDestination(gateway, { url: receiver.url });
+    await subscribe(gateway, { destination_id: id });
+    const keyFile = (): string[] => readFileSync(join(dataDir, 'secret.key'), 'utf8').trim().split('\n');
+    const [old] = keyFile();
+    expect(await rotate({})).toMatchObject({ new_key: true, resealed_secrets: 1, keys: 2, unreadable: [] });
+    expect(keyFile()).toEqual([expect.not.stringContaining(old ?? ''), old]);
+    expect(await rotate({ remove_old_keys: true })).toMatchObject({ new_key: false, removed_keys: 1 });
+    await gateway.kill();
+    gateway = await startGatewayProcess({ dataDir });
+    await publish(gateway, { type: 'a.b' });
+    const [received] = await receiver.count(1);
+    const headers = Object.fromEntries(
+      Object.entries(received?.headers ?? {}).map(([name, value]) => [name, String(value)]),
+    );
+    expect(new Webhook(secret).verify(String(received?.body), headers)).toBeDefined();
+  } finally {
+    await gateway.stop();
+    await receiver.close();
+  }
 });
