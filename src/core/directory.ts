@@ -82,7 +82,7 @@ export class Directory {
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(setting.id);
-      if (key !== undefined) this.#keyByHash.set(key.hash, key);
+      if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.set(hash, key);
     }
     this.#version = version;
   }
@@ -109,6 +109,7 @@ export class Directory {
     return this.#settings.destination.get(id);
   }
 
+  /** The key that has this hash now or had it before it was rotated; whether it still counts is the caller's to see. */
   apiKey(hash: string): ApiKey | undefined {
     return this.#keyByHash.get(hash);
   }
@@ -222,11 +223,15 @@ export class Directory {
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(id);
-      if (key !== undefined) this.#keyByHash.delete(key.hash);
+      if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.delete(hash);
     }
     if (kind === 'subscription') {
       this.#activeSubscriptions.delete(id);
       this.#candidates.clear();
     }
   }
+}
+
+function keyHashes(key: ApiKey): string[] {
+  return [key.hash, ...(key.previous ?? []).map(({ hash }) => hash)];
 }

@@ -15,7 +15,12 @@ export function streamRoute(app: FastifyInstance, context: HttpContext): () => v
     try {
       const lastEventId = request.headers['last-event-id'];
       const resumeAt = Array.isArray(lastEventId) ? lastEventId.at(-1) : lastEventId;
-      messages = eventStream(authenticated(context, request), request.query, resumeAt, controller.signal);
+      messages = eventStream(
+        await authenticated(context, request),
+        request.query,
+        resumeAt,
+        controller.signal,
+      );
       // The place first: what is accepted once the reader has our answer must be in its stream.
       start = await messages.next();
     } catch (error) {
