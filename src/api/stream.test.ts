@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import { ADMIN, principal, startedApi } from '../../test/support/api-bench.ts';
 import { settled } from '../testing/fake-clock.ts';
-import { eventStream, type StreamMessage } from './stream.ts';
+import { eventStream, type StreamMessage, type StreamPlace } from './stream.ts';
 
-function idOf(message: IteratorResult<StreamMessage | 'idle'>): string {
+function idOf(message: IteratorResult<StreamMessage | StreamPlace>): string {
   const value: unknown = message.value;
   if (typeof value !== 'object' || value === null || !('data' in value))
     throw new Error(`not an event: ${String(value)}`);
@@ -23,6 +23,7 @@ describe('the stream', () => {
   test('begins now, and tells of each event in order', async () => {
     const { stream, publish, end } = await streaming();
     await publish();
+    await stream.next();
     const first = stream.next();
     await settled();
     const ids = [await publish(), await publish(), await publish()];
@@ -35,12 +36,14 @@ describe('the stream', () => {
 
   test('goes on after the last event that was seen, and misses none', async () => {
     const { context, stream, publish } = await streaming();
+    await stream.next();
     const first = stream.next();
     await settled();
     await publish();
     const { value } = await first;
     const missed = [await publish(), await publish()];
     const again = eventStream(context(), {}, (value as StreamMessage).id, new AbortController().signal);
+    await again.next();
     expect([idOf(await again.next()), idOf(await again.next())]).toEqual(missed);
     const byCursor = eventStream(
       context(),
@@ -48,11 +51,24 @@ describe('the stream', () => {
       undefined,
       new AbortController().signal,
     );
+    await byCursor.next();
     expect(idOf(await byCursor.next())).toBe(missed[0]);
+  });
+
+  test('bug: who was cut off before its first event could not go on from where it began', async () => {
+    const { context, stream, publish } = await streaming();
+    await publish();
+    const place = await stream.next();
+    const missed = await publish();
+    const { id } = place.value as StreamPlace;
+    const again = eventStream(context(), {}, id, new AbortController().signal);
+    expect(await again.next()).toEqual({ done: false, value: { id } });
+    expect(idOf(await again.next())).toBe(missed);
   });
 
   test('tells of what its filter lets through', async () => {
     const { stream, publish } = await streaming({ type: 'order.*' });
+    await stream.next();
     const next = stream.next();
     await settled();
     await publish('invoice.paid');
@@ -62,9 +78,10 @@ describe('the stream', () => {
 
   test('says that it is alive while nothing happens', async () => {
     const { stream, bench } = await streaming();
+    const place = await stream.next();
     const next = stream.next();
     await bench.clock.advance(15_000);
-    expect(await next).toEqual({ done: false, value: 'idle' });
+    expect(await next).toEqual(place);
   });
 
   test('refuses what it cannot use', async () => {
@@ -85,6 +102,7 @@ describe('the stream', () => {
 
   test('bug: each event left a timer and a listener behind', async () => {
     const { stream, publish, end, bench } = await streaming();
+    await stream.next();
     const listening = vi.spyOn(end.signal, 'addEventListener');
     const silenced = vi.spyOn(end.signal, 'removeEventListener');
     const timers = bench.clock.waiting;
