@@ -63,6 +63,7 @@ describe('defaults', () => {
       maxInFlight: 1_024,
       drainTimeoutMs: 20_000,
       retentionMs: 30 * 86_400_000,
+      retentionBytes: 0,
       dedupeWindowMs: 7 * 86_400_000,
       rejectionsPerSource: 1_000,
       rejectionsBytes: 64 * 1024 ** 2,
