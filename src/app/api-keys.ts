@@ -1,4 +1,4 @@
-import type { Directory } from '../core/directory.ts';
+import type { Gateway } from '../core/gateway.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
@@ -11,15 +11,19 @@ import type { SecretBox } from '../ports/secret-box.ts';
 export function apiKeys(
   bootstrapKey: string | null,
   services: { readonly secrets: SecretBox; readonly clock: Clock },
-  directory: Directory,
+  gateway: Pick<Gateway, 'directory' | 'keyUses'>,
 ): (token: string) => Principal | null {
   const bootstrapHash = bootstrapKey === null ? null : services.secrets.digest(bootstrapKey);
   return (token) => {
     const hash = services.secrets.digest(token);
     if (hash === bootstrapHash) return BOOTSTRAP;
-    const key = directory.apiKey(hash);
+    const key = gateway.directory.apiKey(hash);
     if (key === undefined) return null;
-    if (key.expiresAt !== null && key.expiresAt <= services.clock.now()) return null;
+    const now = services.clock.now();
+    if (key.expiresAt !== null && key.expiresAt <= now) return null;
+    const previous = key.previous?.find((old) => old.hash === hash);
+    if (previous !== undefined && previous.expiresAt <= now) return null;
+    gateway.keyUses.used(key.id);
     return { id: key.id, name: key.name, scopes: key.scopes, tenant: key.boundTenant };
   };
 }

@@ -9,9 +9,8 @@ import type { Logger } from '../ports/logger.ts';
 import type { Sender } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
 import { JsonSchemas } from '../schemas/json-schemas.ts';
-import { loadOrCreateSecretKeys } from '../security/key-file.ts';
+import { KeyRing } from '../security/key-ring.ts';
 import { systemRandomness } from '../security/randomness.ts';
-import { createSecretBox } from '../security/secret-box.ts';
 import { AddressGuard } from '../senders/address-guard.ts';
 import { GuardedAddressRules } from '../senders/address-rules.ts';
 import { AuthorizedSender } from '../senders/authorized-sender.ts';
@@ -43,8 +42,10 @@ export function composeServices(
     addressGuard: guard,
     ...(config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy }),
   };
-  const keys =
-    config.secretKeys ?? loadOrCreateSecretKeys(join(config.dataDir, SECRET_KEY_FILE), systemRandomness);
+  const keyRing =
+    config.secretKeys === null
+      ? KeyRing.inFile({ path: join(config.dataDir, SECRET_KEY_FILE), randomness: systemRandomness })
+      : KeyRing.ofOperator(config.secretKeys);
   return {
     clock: systemClock,
     random: systemRandomness,
@@ -58,7 +59,8 @@ export function composeServices(
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),
     tlsIdentities,
-    secrets: createSecretBox(keys),
+    secrets: keyRing,
+    secretKeys: keyRing,
     addresses: new GuardedAddressRules(guard),
     schemas: new JsonSchemas(),
     log,

@@ -5,6 +5,7 @@ import type { Config, Profile } from '../config/schema.ts';
 import type { Gateway } from '../core/gateway.ts';
 import { readCertificate } from '../http/certificate-files.ts';
 import { ClientAddresses } from '../http/client-address.ts';
+import { FailedAuthentication } from '../http/failed-authentication.ts';
 import { type HttpContext, problemOf } from '../http/http-context.ts';
 import { BodyBudget } from '../http/read-body.ts';
 import { createHttpServer } from '../http/server.ts';
@@ -39,13 +40,7 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
     const services = composeServices(config, store, log, metrics);
     const gateway = composeGateway(config, services, version);
     const adminKey = findAdminKey(config, profile);
-    const context = httpContext(
-      config,
-      gateway,
-      metrics,
-      version,
-      apiKeys(adminKey.key, services, gateway.directory),
-    );
+    const context = httpContext(config, gateway, metrics, version, apiKeys(adminKey.key, services, gateway));
     const certificatePaths = certificatePathsOf(config);
     const { app, endStreams } = createHttpServer(context, {
       certificate: certificatePaths === null ? null : readCertificate(certificatePaths),
@@ -111,6 +106,7 @@ function httpContext(
       if (publicUrl === '') publicUrl = url;
     },
     authenticate,
+    failedAuthentication: new FailedAuthentication({ log }),
     ready: () => store.check(),
     metrics: async () => ({ contentType: metrics.contentType, body: await metrics.render() }),
     asProblem: (error, requestId) => problemOf(log, error, requestId),

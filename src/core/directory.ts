@@ -14,6 +14,7 @@ import type { CompiledExpression } from '../ports/expressions.ts';
 import type { SettingsSnapshot } from '../ports/store.ts';
 import type { SourceVerifier } from '../ports/verifier.ts';
 import type { Services } from './services.ts';
+import { type HideSecrets, hideSecrets } from './shown-secrets.ts';
 
 /** A source with everything compiled that a request needs. */
 export interface ActiveSource {
@@ -51,6 +52,7 @@ export class Directory {
   };
   readonly #sourceByIngestKey = new Map<string, Source>();
   readonly #keyByHash = new Map<string, ApiKey>();
+  readonly #hideSecrets = new WeakMap<Source, HideSecrets>();
   readonly #activeSources = new Map<string, ActiveSource>();
   readonly #activeSubscriptions = new Map<string, ActiveSubscription>();
   readonly #candidates = new Map<string, readonly ActiveSubscription[]>();
@@ -80,7 +82,7 @@ export class Directory {
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(setting.id);
-      if (key !== undefined) this.#keyByHash.set(key.hash, key);
+      if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.set(hash, key);
     }
     this.#version = version;
   }
@@ -107,6 +109,7 @@ export class Directory {
     return this.#settings.destination.get(id);
   }
 
+  /** The key that has this hash now or had it before it was rotated; whether it still counts is the caller's to see. */
   apiKey(hash: string): ApiKey | undefined {
     return this.#keyByHash.get(hash);
   }
@@ -149,6 +152,16 @@ export class Directory {
     };
     this.#activeSubscriptions.set(subscription.id, active);
     return active;
+  }
+
+  /** Takes the source's secrets, those that no longer count too, out of a request that shows them. */
+  hideSecrets(source: Source): HideSecrets {
+    let hide = this.#hideSecrets.get(source);
+    if (hide === undefined) {
+      hide = hideSecrets(source.secrets.map(({ sealed }) => this.#services.secrets.open(sealed, source.id)));
+      this.#hideSecrets.set(source, hide);
+    }
+    return hide;
   }
 
   /** The secrets that count now, newest first, as text. */
@@ -210,11 +223,15 @@ export class Directory {
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(id);
-      if (key !== undefined) this.#keyByHash.delete(key.hash);
+      if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.delete(hash);
     }
     if (kind === 'subscription') {
       this.#activeSubscriptions.delete(id);
       this.#candidates.clear();
     }
   }
+}
+
+function keyHashes(key: ApiKey): string[] {
+  return [key.hash, ...(key.previous ?? []).map(({ hash }) => hash)];
 }

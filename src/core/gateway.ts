@@ -8,6 +8,7 @@ import { Directory } from './directory.ts';
 import { type DispatchLimits, Dispatcher } from './dispatch.ts';
 import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
+import { KeyUses } from './key-uses.ts';
 import { OPERATOR_SOURCE, OperatorEvents } from './operator-events.ts';
 import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
@@ -15,6 +16,7 @@ import { Publish } from './publish.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
+import { SecretRotation } from './secret-rotation.ts';
 import type { Services } from './services.ts';
 import { SettingsChanges } from './settings-changes.ts';
 
@@ -46,11 +48,14 @@ export class Gateway {
   readonly retention: Retention;
   readonly operatorEvents: OperatorEvents;
   readonly health: DestinationHealth;
+  readonly keyUses: KeyUses;
+  readonly secretRotation: SecretRotation;
   readonly #requests: OutboundRequests;
 
   constructor(services: Services, options: GatewayOptions) {
     this.services = services;
     this.directory = new Directory(services);
+    this.keyUses = new KeyUses(services);
     this.#requests = new OutboundRequests(services, this.directory, options.version);
     this.operatorEvents = new OperatorEvents(services, this.directory);
     this.health = new DestinationHealth(services, this.operatorEvents, {
@@ -64,10 +69,11 @@ export class Gateway {
     this.operatorEvents.publishThrough((event) =>
       this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
     );
-    this.rejections = new Rejections(services, options.rejections);
+    this.rejections = new Rejections(services, this.directory, options.rejections);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
     this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
+    this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory);
     this.retention = new Retention(services, options.retention, this.operatorEvents);
@@ -76,6 +82,7 @@ export class Gateway {
   /** Loads the settings, then takes up what was pending when the last process ended. */
   async start(): Promise<void> {
     this.directory.load(await this.services.store.settings.load());
+    await this.keyUses.start();
     await this.health.load();
     await this.dispatcher.start();
     await this.replays.resume();
@@ -88,6 +95,7 @@ export class Gateway {
     await this.retention.stop();
     await this.dispatcher.stop();
     await this.rejections.flush();
+    await this.keyUses.stop();
   }
 
   /** Sends one signed request outside of the log, to see whether a destination works. */

@@ -4,7 +4,7 @@ import type { Expressions } from '../ports/expressions.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Randomness } from '../ports/randomness.ts';
-import type { SecretBox } from '../ports/secret-box.ts';
+import type { SecretBox, SecretKeys } from '../ports/secret-box.ts';
 import type { Sender, TlsIdentities, WebhookSigner } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
 import type { Verifiers } from '../ports/verifier.ts';
@@ -21,6 +21,7 @@ export interface Services {
   readonly sender: Sender;
   readonly tlsIdentities: TlsIdentities;
   readonly secrets: SecretBox;
+  readonly secretKeys: SecretKeys;
   readonly addresses: AddressRules;
   readonly schemas: Schemas;
   readonly log: Logger;

@@ -26,6 +26,8 @@ export class SettingsChanges {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
+  /** The last change of each setting that is being saved. */
+  readonly #saving = new Map<string, Promise<void>>();
 
   constructor(services: Services, directory: Directory, lanes: LaneControl) {
     this.#services = services;
@@ -51,9 +53,32 @@ export class SettingsChanges {
     setting: SettingKinds[Kind],
     caller: Caller,
   ): Promise<void> {
-    const version = await this.#services.store.settings.put(kind, setting, this.#author(caller));
-    this.#directory.apply(kind, setting, version);
-    if (kind === 'destination') this.#lanes.wake(setting.id, this.#services.clock.now());
+    const saving = this.#put(kind, setting, caller);
+    this.#saving.set(setting.id, saving);
+    try {
+      await saving;
+    } finally {
+      if (this.#saving.get(setting.id) === saving) this.#saving.delete(setting.id);
+    }
+  }
+
+  /**
+   * Puts in place of a setting what `change` makes of it as it then is, waiting for changes that are being
+   * saved, so that none of them is undone. `null` leaves it as it is, as does a setting that is gone.
+   */
+  async rewrite<Kind extends SettingKind>(
+    kind: Kind,
+    id: string,
+    caller: Caller,
+    change: (setting: SettingKinds[Kind]) => SettingKinds[Kind] | null,
+  ): Promise<void> {
+    for (let saving = this.#saving.get(id); saving !== undefined; saving = this.#saving.get(id)) {
+      await saving.catch(() => undefined);
+    }
+    // From here to the save nothing is awaited: nobody else can begin to save in between.
+    const setting = this.#directory.get(kind, id);
+    const changed = setting === undefined ? null : change(setting);
+    if (changed !== null) await this.save(kind, changed, caller);
   }
 
   async remove(kind: SettingKind, id: string, caller: Caller): Promise<void> {
@@ -86,6 +111,16 @@ export class SettingsChanges {
     }
     this.#services.log.info(`destination.${state}`, { destination_id: id, reason });
     return after;
+  }
+
+  async #put<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    caller: Caller,
+  ): Promise<void> {
+    const version = await this.#services.store.settings.put(kind, setting, this.#author(caller));
+    this.#directory.apply(kind, setting, version);
+    if (kind === 'destination') this.#lanes.wake(setting.id, this.#services.clock.now());
   }
 
   #author(caller: Caller): ChangeAuthor {

@@ -138,6 +138,15 @@ export interface ApiKey extends Setting {
   /** Bound to this tenant, or `null` = every tenant. */
   readonly boundTenant: string | null;
   readonly expiresAt: number | null;
+  /** What the key was before it was rotated, newest first; absent = never rotated. */
+  readonly previous?: readonly PreviousKey[];
+}
+
+/** A key's earlier text, still accepted until `expiresAt`. */
+export interface PreviousKey {
+  readonly hash: string;
+  readonly hint: string;
+  readonly expiresAt: number;
 }
 
 /** An entry of the catalogue of event types. */

@@ -4,6 +4,7 @@ import { Problem } from '../domain/problem.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { ClientAddresses } from './client-address.ts';
+import type { FailedAuthentication } from './failed-authentication.ts';
 import type { BodyBudget } from './read-body.ts';
 
 /** What the HTTP edge needs from the rest, put together in `app`. */
@@ -19,6 +20,7 @@ export interface HttpContext {
   publicUrl(): string;
   /** The principal of a bearer token, `null` when it is not accepted. */
   authenticate(token: string): Principal | null;
+  readonly failedAuthentication: FailedAuthentication;
   /** Resolves when requests can be served; rejects with why not. */
   ready(): Promise<void>;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;

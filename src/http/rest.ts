@@ -31,7 +31,7 @@ async function handle(
 ): Promise<FastifyReply> {
   void reply.header('cache-control', 'no-store').header('x-request-id', request.id);
   try {
-    const operationContext = authenticated(context, request);
+    const operationContext = await authenticated(context, request);
     requireScope(operation, operationContext);
     const output = await run(context, operation, operationContext, request);
     if (operation.status === 204) return await reply.code(204).send();
@@ -45,18 +45,28 @@ async function handle(
   }
 }
 
-/** The context of an authenticated request. Throws `credentials_missing` or `credentials_invalid`. */
-export function authenticated(context: HttpContext, request: FastifyRequest): OperationContext {
+/**
+ * The context of an authenticated request. Rejects with `credentials_missing`, or later and later with
+ * `credentials_invalid`, or with `rate_limited` when too many wrong keys came.
+ */
+export async function authenticated(
+  context: HttpContext,
+  request: FastifyRequest,
+): Promise<OperationContext> {
   const header = request.headers.authorization;
   if (header === undefined) {
     throw new Problem('credentials_missing', 'send the API key as "Authorization: Bearer KEY"');
   }
   const [, token] = /^Bearer +(\S+)$/i.exec(header) ?? [];
   const principal = token === undefined ? null : context.authenticate(token);
-  if (principal === null) throw new Problem('credentials_invalid', 'the API key is unknown or has expired');
+  const remoteAddress = context.addresses.of(request.raw);
+  if (principal === null) {
+    await context.failedAuthentication.hold(remoteAddress);
+    throw new Problem('credentials_invalid', 'the API key is unknown or has expired');
+  }
   return {
     gateway: context.gateway,
-    caller: { principal, remoteAddress: context.addresses.of(request.raw) },
+    caller: { principal, remoteAddress },
     requestId: request.id,
     headers: request.raw.rawHeaders,
     publicUrl: context.publicUrl(),

@@ -27,7 +27,7 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
 
   app.get<{ Params: { id: string } }>('/v1/events/:id/raw', async (request, reply) => {
     try {
-      const event = await findRawEvent(authenticated(context, request), request.params.id);
+      const event = await findRawEvent(await authenticated(context, request), request.params.id);
       // Never as what the sender called it: a browser must not run a stranger's page under our origin.
       return await reply
         .type('application/octet-stream')

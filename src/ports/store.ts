@@ -22,6 +22,12 @@ export interface ChangeAuthor {
   readonly remoteAddress: string | null;
 }
 
+/** When an API key was last used, in milliseconds since the epoch. */
+export interface KeyUse {
+  readonly keyId: string;
+  readonly usedAt: number;
+}
+
 /** Sources, destinations, subscriptions, keys and event types, with every version that they had. */
 export interface SettingsStore {
   load(): Promise<SettingsSnapshot>;
@@ -38,6 +44,13 @@ export interface SettingsStore {
   remove(kind: SettingKind, id: string, author: ChangeAuthor): Promise<number | null>;
   /** The settings of one kind as they were at `version`: what an event was matched against. */
   asOf<Kind extends SettingKind>(kind: Kind, version: number): Promise<readonly SettingKinds[Kind][]>;
+  /**
+   * Notes when keys were used; a later time that is already there stays. No version comes of it: that would
+   * fill the audit log with what is not a change.
+   */
+  recordKeyUses(uses: readonly KeyUse[]): Promise<void>;
+  /** The last use of each key that was used and still exists, in no order. */
+  keyUses(): Promise<readonly KeyUse[]>;
   /** The audit log, newest first. */
   changes(filter: { tenant?: string; settingId?: string }, page: PageRequest): Promise<Page<SettingChange>>;
 }

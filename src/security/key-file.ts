@@ -8,7 +8,8 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  unlinkSync,
+  renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -32,13 +33,43 @@ export class KeyFileError extends Error {
  * The keys that seal secrets, newest first: one base64 line of 32 bytes each. A missing file is made
  * with one new key.
  *
- * Throws `KeyFileError`. A file that is there is never written to: losing a key loses the secrets.
+ * Throws `KeyFileError`.
  */
 export function loadOrCreateSecretKeys(
   path: string,
   randomness: Pick<Randomness, 'bytes'>,
 ): readonly Uint8Array[] {
-  const text = loadOrCreate(path, () => Buffer.from(randomness.bytes(SECRET_KEY_BYTES)).toString('base64'));
+  const text = loadOrCreate(path, () => secretKeyLines([randomness.bytes(SECRET_KEY_BYTES)]));
+  return parseSecretKeys(path, text);
+}
+
+/**
+ * Writes `keys` in place of `known`, whole or not at all, and on disk when it returns.
+ *
+ * Throws `KeyFileError`, also when the file no longer holds `known`: another hand has been there, and
+ * losing a key loses the secrets.
+ */
+export function replaceSecretKeys(
+  path: string,
+  known: readonly Uint8Array[],
+  keys: readonly Uint8Array[],
+): void {
+  const present = readPrivate(path);
+  if (present === null || secretKeyLines(parseSecretKeys(path, present)) !== secretKeyLines(known)) {
+    throw new KeyFileError(`${path} was changed since the start`, path, 'restart the gateway and try again');
+  }
+  try {
+    withDraft(path, secretKeyLines(keys), (draft) => renameSync(draft, path));
+  } catch (cause) {
+    throw new KeyFileError(`cannot write ${path}`, path, 'make its directory writable for this user', cause);
+  }
+}
+
+function secretKeyLines(keys: readonly Uint8Array[]): string {
+  return keys.map((key) => Buffer.from(key).toString('base64')).join('\n');
+}
+
+function parseSecretKeys(path: string, text: string): readonly Uint8Array[] {
   const keys = text
     .split('\n')
     .map((line) => line.trim())
@@ -121,8 +152,18 @@ function readPrivate(path: string): string | null {
  * A link, unlike a rename, does not replace what another process has made meanwhile.
  */
 function createPrivate(path: string, text: string): boolean {
-  const directory = dirname(path);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    withDraft(path, text, (draft) => linkSync(draft, path));
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+  return true;
+}
+
+/** Writes a file beside `path` that only this user can read, lets it take its place, and makes both last. */
+function withDraft(path: string, text: string, takePlace: (draft: string) => void): void {
   const draft = `${path}.${randomUUID()}.draft`;
   const file = openSync(draft, 'wx', 0o600);
   try {
@@ -134,15 +175,11 @@ function createPrivate(path: string, text: string): boolean {
     } finally {
       closeSync(file);
     }
-    linkSync(draft, path);
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw error;
+    takePlace(draft);
   } finally {
-    unlinkSync(draft);
+    rmSync(draft, { force: true });
   }
-  syncDirectory(directory);
-  return true;
+  syncDirectory(dirname(path));
 }
 
 /** Without this the name of the new file may be lost when the machine stops. */

@@ -21,6 +21,7 @@ export function describeSettingsContract(harness: StoreHarness): void {
     describeNames(harness);
     describePast(harness);
     describeChanges(harness);
+    describeKeyUses(harness);
   });
 }
 
@@ -232,4 +233,40 @@ async function expectConflict(change: Promise<number>): Promise<void> {
   const error: unknown = await change.catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Problem);
   expect(error).toMatchObject({ code: 'conflict' });
+}
+
+function describeKeyUses(harness: StoreHarness): void {
+  it('keeps the last use of each key, over a restart, without a version', async () => {
+    let store = await harness.open();
+    const [one, other] = [buildApiKey(), buildApiKey()];
+    await store.settings.put('key', one, author);
+    const version = await store.settings.put('key', other, author);
+    expect(await store.settings.keyUses()).toEqual([]);
+
+    await store.settings.recordKeyUses([
+      { keyId: one.id, usedAt: START_MS + 5 },
+      { keyId: other.id, usedAt: START_MS },
+    ]);
+    await store.settings.recordKeyUses([{ keyId: one.id, usedAt: START_MS + 4 }]);
+    await store.settings.recordKeyUses([]);
+    if (harness.reopen !== undefined) store = await harness.reopen(store);
+    expect(new Map((await store.settings.keyUses()).map(({ keyId, usedAt }) => [keyId, usedAt]))).toEqual(
+      new Map([
+        [one.id, START_MS + 5],
+        [other.id, START_MS],
+      ]),
+    );
+    expect((await store.settings.load()).version).toBe(version);
+    expect(await store.settings.changes({}, FIRST_PAGE)).toMatchObject({ items: { length: 2 } });
+  });
+
+  it('forgets the use of a key that is removed, and notes none of a key that is not there', async () => {
+    const store = await harness.open();
+    const key = buildApiKey();
+    await store.settings.put('key', key, author);
+    await store.settings.recordKeyUses([{ keyId: key.id, usedAt: START_MS }]);
+    await store.settings.remove('key', key.id, author);
+    await store.settings.recordKeyUses([{ keyId: key.id, usedAt: START_MS }]);
+    expect(await store.settings.keyUses()).toEqual([]);
+  });
 }

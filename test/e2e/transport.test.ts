@@ -4,8 +4,18 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createDestination, freshName, type ProblemView, publish, settled, subscribe } from './arrange.ts';
+import {
+  createDestination,
+  freshName,
+  type ListView,
+  ok,
+  type ProblemView,
+  publish,
+  settled,
+  subscribe,
+} from './arrange.ts';
 import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { startConnectProxy } from './receivers/connect-proxy.ts';
 import { startMutualTlsReceiver } from './receivers/mutual-tls.ts';
@@ -292,4 +302,133 @@ describe('destinations with client certificates', () => {
       await gateway.stop();
     }
   });
+});
+
+describe('API keys', () => {
+  let gateway: GatewayProcess;
+  const directoryOfKeys = join(directory, 'keys');
+
+  beforeAll(async () => {
+    mkdirSync(directoryOfKeys);
+    gateway = await startGatewayProcess({ dataDir: directoryOfKeys });
+  });
+  afterAll(() => gateway.stop());
+
+  interface KeyView {
+    readonly id: string;
+    readonly key: string;
+    readonly hint: string;
+    readonly last_used_at: string | null;
+  }
+
+  const createKey = (fields: unknown): Promise<KeyView> => ok(gateway.api('POST', '/v1/keys', fields));
+  const statusWith = async (key: string, path = '/v1/sources'): Promise<number> =>
+    (await fetch(`${gateway.url}${path}`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+  test('rotate: the old text is accepted until its grace time ends, and never after', async () => {
+    const { id, key: old, hint } = await createKey({ name: 'rotated', scopes: ['read'] });
+    const rotated = await ok<KeyView>(gateway.api('POST', `/v1/keys/${id}/rotate`, { grace: '1h' }));
+    expect(rotated).toMatchObject({ id, previous: [{ hint }] });
+    expect([await statusWith(old), await statusWith(rotated.key)]).toEqual([200, 200]);
+    const again = await ok<KeyView>(gateway.api('POST', `/v1/keys/${id}/rotate`, { grace: '0s' }));
+    expect(again).toMatchObject({ previous: [] });
+    expect(await Promise.all([old, rotated.key, again.key].map((key) => statusWith(key)))).toEqual([
+      401, 401, 200,
+    ]);
+    await gateway.api('DELETE', `/v1/keys/${id}`);
+    expect(await statusWith(again.key)).toBe(401);
+  });
+
+  test('can be changed: name, scopes and expiry', async () => {
+    const { id, key } = await createKey({ name: 'changed', scopes: ['read'] });
+    expect(await statusWith(key, '/v1/keys')).toBe(403);
+    const change = { name: 'changed again', scopes: ['admin'], expires_at: '2099-01-01T00:00:00Z' };
+    const changed = await ok(gateway.api('PATCH', `/v1/keys/${id}`, change));
+    expect(changed).toMatchObject({ ...change, expires_at: '2099-01-01T00:00:00.000Z' });
+    expect(await statusWith(key, '/v1/keys')).toBe(200);
+    await ok(gateway.api('PATCH', `/v1/keys/${id}`, { expires_at: '2001-01-01T00:00:00Z' }));
+    expect(await statusWith(key)).toBe(401);
+    expect(await ok(gateway.api('PATCH', `/v1/keys/${id}`, { expires_at: null }))).toMatchObject({
+      expires_at: null,
+    });
+    expect(await statusWith(key)).toBe(200);
+  });
+
+  test('bound to a tenant cannot touch those that are not', async () => {
+    const wide = await createKey({ name: 'wide', scopes: ['admin'] });
+    const { key } = await createKey({ name: 'bound', scopes: ['admin'], tenant: 'default' });
+    const headers = { authorization: `Bearer ${key}` };
+    await refused(gateway.api('POST', `/v1/keys/${wide.id}/rotate`, {}, headers), 404);
+    await refused(gateway.api('PATCH', `/v1/keys/${wide.id}`, { name: 'mine' }, headers), 404);
+  });
+
+  test('show when they were last used, also after a restart', async () => {
+    const { id, key } = await createKey({ name: 'used', scopes: ['read'] });
+    const lastUse = async (): Promise<string | null | undefined> => {
+      const { data } = await ok<ListView<KeyView>>(gateway.api('GET', '/v1/keys'));
+      return data.find((one) => one.id === id)?.last_used_at;
+    };
+    expect(await lastUse()).toBeNull();
+    const before = Date.now();
+    await statusWith(key);
+    const used = await lastUse();
+    expect(Date.parse(used ?? '')).toBeGreaterThanOrEqual(before - 5);
+    await gateway.stop();
+    gateway = await startGatewayProcess({ dataDir: directoryOfKeys });
+    expect(await lastUse()).toBe(used);
+  });
+
+  test('that are wrong answer later and later, then 429; a right one is never slowed', async () => {
+    const tried: { status: number; ms: number; retryAfter: string | null }[] = [];
+    const attempt = async (): Promise<void> => {
+      const startedMs = performance.now();
+      const { status, headers } = await gateway.api('GET', '/v1/sources', undefined, {
+        authorization: 'Bearer rb_wrong',
+      });
+      const ms = performance.now() - startedMs;
+      tried.push({ status, ms, retryAfter: headers.get('retry-after') });
+    };
+    // oxlint-disable-next-line no-await-in-loop
+    for (let time = 0; time < 7; time += 1) await attempt();
+    expect(tried.map(({ status }) => status)).toEqual(Array.from({ length: 7 }, () => 401));
+    expect(tried[6]?.ms).toBeGreaterThan(190);
+    const startedMs = performance.now();
+    const flood = Array.from({ length: 30 }, () => attempt());
+    expect((await gateway.api('GET', '/v1/sources')).status).toBe(200);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    await Promise.all(flood);
+    const limited = tried.find(({ status }) => status === 429);
+    expect(Number(limited?.retryAfter)).toBeGreaterThan(50);
+    expect(gateway.stdout()).toContain('authentication.slowed');
+    expect((await gateway.api('GET', '/v1/sources')).status).toBe(200);
+  });
+});
+
+test('the key for secrets at rest is rotated, and deliveries are still signed after a kill', async () => {
+  const dataDir = join(directory, 'rotation');
+  mkdirSync(dataDir);
+  const receiver = await startReceiver();
+  let gateway = await startGatewayProcess({ dataDir });
+  const rotate = (body: unknown): Promise<unknown> =>
+    ok(gateway.api('POST', '/v1/keys/rotate-encryption', body));
+  try {
+    const { id, secret } = await createDestination(gateway, { url: receiver.url });
+    await subscribe(gateway, { destination_id: id });
+    const keyFile = (): string[] => readFileSync(join(dataDir, 'secret.key'), 'utf8').trim().split('\n');
+    const [old] = keyFile();
+    expect(await rotate({})).toMatchObject({ new_key: true, resealed_secrets: 1, keys: 2, unreadable: [] });
+    expect(keyFile()).toEqual([expect.not.stringContaining(old ?? ''), old]);
+    expect(await rotate({ remove_old_keys: true })).toMatchObject({ new_key: false, removed_keys: 1 });
+    await gateway.kill();
+    gateway = await startGatewayProcess({ dataDir });
+    await publish(gateway, { type: 'a.b' });
+    const [received] = await receiver.count(1);
+    const headers = Object.fromEntries(
+      Object.entries(received?.headers ?? {}).map(([name, value]) => [name, String(value)]),
+    );
+    expect(new Webhook(secret).verify(String(received?.body), headers)).toBeDefined();
+  } finally {
+    await gateway.stop();
+    await receiver.close();
+  }
 });

@@ -176,6 +176,13 @@ export class Bench {
       sender: this.sender,
       tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
       secrets: legibleBox,
+      secretKeys: {
+        isOwn: false,
+        count: 1,
+        isNewest: () => true,
+        addNewest: () => undefined,
+        keepNewest: () => 0,
+      },
       addresses: {
         within: (address, blocks) => blocks.includes(address),
         isBlock: (text) => /^[\d.:/a-f]+$/.test(text),

@@ -2,7 +2,13 @@ import { Problem } from '../../domain/problem.ts';
 import type { SettingChange } from '../../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Page, PageRequest } from '../../ports/queries.ts';
-import type { ChangeAuthor, SettingRecord, SettingsSnapshot, SettingsStore } from '../../ports/store.ts';
+import type {
+  ChangeAuthor,
+  KeyUse,
+  SettingRecord,
+  SettingsSnapshot,
+  SettingsStore,
+} from '../../ports/store.ts';
 import { pageOf } from './memory-queries.ts';
 import type { MemoryTables, SettingStep } from './memory-tables.ts';
 
@@ -42,6 +48,7 @@ export class MemorySettings implements SettingsStore {
     const steps = this.#tables().settingSteps;
     const record = recordsAfter(steps).find((other) => other.kind === kind && other.setting.id === id);
     if (record === undefined) return null;
+    if (kind === 'key') this.#tables().keyUses.delete(id);
     return append(steps, changeOf(record, 'deleted', author), null);
   }
 
@@ -49,6 +56,18 @@ export class MemorySettings implements SettingsStore {
     return recordsAfter(this.#tables().settingSteps.filter((step) => step.change.version <= version))
       .filter((record) => isOf(record, kind))
       .map((record) => record.setting);
+  }
+
+  async recordKeyUses(uses: readonly KeyUse[]): Promise<void> {
+    const { keyUses, settingSteps } = this.#tables();
+    const keys = new Set(recordsAfter(settingSteps).map(({ setting }) => setting.id));
+    for (const { keyId, usedAt } of uses) {
+      if (keys.has(keyId)) keyUses.set(keyId, Math.max(usedAt, keyUses.get(keyId) ?? 0));
+    }
+  }
+
+  async keyUses(): Promise<readonly KeyUse[]> {
+    return Array.from(this.#tables().keyUses, ([keyId, usedAt]) => ({ keyId, usedAt }));
   }
 
   async changes(

@@ -50,6 +50,7 @@ export class MemoryTables {
   readonly rejections = new Map<string, Placed<Rejection>>();
   readonly replays = new Map<string, Placed<Replay>>();
   readonly failing = new Map<string, number>();
+  readonly keyUses = new Map<string, number>();
   readonly settingSteps: SettingStep[] = [];
   #lastSeq = 0;
 

@@ -2,7 +2,13 @@ import { Problem } from '../../domain/problem.ts';
 import type { SettingChange } from '../../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Page, PageRequest } from '../../ports/queries.ts';
-import type { ChangeAuthor, SettingRecord, SettingsSnapshot, SettingsStore } from '../../ports/store.ts';
+import type {
+  ChangeAuthor,
+  KeyUse,
+  SettingRecord,
+  SettingsSnapshot,
+  SettingsStore,
+} from '../../ports/store.ts';
 import { Conditions, pageOf } from './conditions.ts';
 import type { Database, Run } from './database.ts';
 import { changeFromRow, document, number, text } from './rows.ts';
@@ -26,6 +32,8 @@ export function settings(database: Database, announce: (run: Run) => Promise<voi
     remove: (kind, id, by) => change((run) => removeSetting(run, kind, id, by)),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       settingsAsOf(database, kind, version) as Promise<SettingKinds[Kind][]>,
+    recordKeyUses: (uses) => recordKeyUses(database, uses),
+    keyUses: () => keyUses(database),
     changes: (filter, page) => settingChanges(database, filter, page),
   };
 }
@@ -83,8 +91,28 @@ async function removeSetting(
     values: [kind, toText(id)],
   });
   if (row === undefined) return null;
+  if (kind === 'key') await run({ text: 'DELETE FROM key_uses WHERE key_id = $1', values: [toText(id)] });
   const setting = document(row, 'document') as Setting;
   return logChange(run, { kind, setting, action: 'deleted', settled: null, by });
+}
+
+/** In one statement; in the order of the ids, so that two nodes cannot wait for each other's rows. */
+async function recordKeyUses(database: Database, uses: readonly KeyUse[]): Promise<void> {
+  if (uses.length === 0) return;
+  await database.run('work', {
+    text: `
+      INSERT INTO key_uses (key_id, used_at)
+      SELECT id, max(used.used_at) FROM settings
+      JOIN unnest($1::text[], $2::bigint[]) AS used (key_id, used_at) ON used.key_id = id
+      WHERE kind = 'key' GROUP BY id ORDER BY id
+      ON CONFLICT (key_id) DO UPDATE SET used_at = greatest(key_uses.used_at, excluded.used_at)`,
+    values: [uses.map(({ keyId }) => toText(keyId)), uses.map(({ usedAt }) => usedAt)],
+  });
+}
+
+async function keyUses(database: Database): Promise<KeyUse[]> {
+  const rows = await database.run('work', { text: 'SELECT key_id, used_at FROM key_uses' });
+  return rows.map((row) => ({ keyId: text(row, 'key_id'), usedAt: number(row, 'used_at') }));
 }
 
 async function settingsAsOf(database: Database, kind: SettingKind, version: number): Promise<Setting[]> {

@@ -128,6 +128,8 @@ function settings(writer: Writer, reader: Reader): SettingsStore {
     remove: (kind, id, by) => writer.call('removeSetting', { kind, id, by }),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       reader.call('settingsAsOf', { kind, version }) as Promise<SettingKinds[Kind][]>,
+    recordKeyUses: (uses) => writer.call('recordKeyUses', uses),
+    keyUses: () => writer.call('keyUses', null),
     changes: (filter, page) => reader.call('settingChanges', { filter, page }),
   };
 }

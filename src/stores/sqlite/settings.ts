@@ -3,7 +3,7 @@ import { Problem } from '../../domain/problem.ts';
 import type { SettingChange } from '../../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Page, PageRequest } from '../../ports/queries.ts';
-import type { ChangeAuthor, SettingRecord, SettingsSnapshot } from '../../ports/store.ts';
+import type { ChangeAuthor, KeyUse, SettingRecord, SettingsSnapshot } from '../../ports/store.ts';
 import { Conditions, pageOf } from './conditions.ts';
 import { changeFromRow, number, text } from './rows.ts';
 
@@ -41,8 +41,25 @@ export function putSetting(db: DatabaseSync, kind: SettingKind, setting: Setting
 export function removeSetting(db: DatabaseSync, kind: SettingKind, id: string, by: ChangeAuthor) {
   const row = db.prepare('DELETE FROM settings WHERE kind = ? AND id = ? RETURNING document').get(kind, id);
   if (row === undefined) return null;
+  if (kind === 'key') db.prepare('DELETE FROM key_uses WHERE key_id = ?').run(id);
   const setting = JSON.parse(text(row, 'document')) as Setting;
   return logChange(db, { kind, setting, action: 'deleted', document: null, by });
+}
+
+export function recordKeyUses(db: DatabaseSync, uses: readonly KeyUse[]): void {
+  const statement = db.prepare(
+    `INSERT INTO key_uses (key_id, used_at)
+     SELECT id, ?2 FROM settings WHERE kind = 'key' AND id = ?1
+     ON CONFLICT (key_id) DO UPDATE SET used_at = max(used_at, excluded.used_at)`,
+  );
+  for (const { keyId, usedAt } of uses) statement.run(keyId, usedAt);
+}
+
+export function keyUses(db: DatabaseSync): KeyUse[] {
+  return db
+    .prepare('SELECT key_id, used_at FROM key_uses')
+    .all()
+    .map((row) => ({ keyId: text(row, 'key_id'), usedAt: number(row, 'used_at') }));
 }
 
 export function settingsAsOf(db: DatabaseSync, kind: SettingKind, version: number): Setting[] {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Appended, ClaimRequest, ClaimResult, EndRequest, Settlement } from '../../ports/event-log.ts';
 import type { Rejection, Replay } from '../../domain/records.ts';
-import type { ChangeAuthor, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
+import type { ChangeAuthor, KeyUse, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
 import { AppendEvent } from './append-event.ts';
 import { ClaimDue } from './claim-due.ts';
 import { bringForward, endPending, pendingLanes } from './end-pending.ts';
@@ -10,7 +10,7 @@ import { OrderGate } from './order-gate.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
 import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
-import { loadSettings, putSetting, removeSetting } from './settings.ts';
+import { keyUses, loadSettings, putSetting, recordKeyUses, removeSetting } from './settings.ts';
 import { Settle } from './settle.ts';
 import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
 
@@ -39,6 +39,8 @@ export function writeOperations(db: DatabaseSync) {
       putSetting(db, request.kind, request.setting, request.by),
     removeSetting: (request: { kind: SettingKind; id: string; by: ChangeAuthor }) =>
       removeSetting(db, request.kind, request.id, request.by),
+    recordKeyUses: (uses: readonly KeyUse[]): void => recordKeyUses(db, uses),
+    keyUses: () => keyUses(db),
     createReplay: (replay: Replay): void => createReplay(db, sequence, replay),
     advanceReplay: (step: ReplayAdvance) => advanceReplay(db, sequence, order, step),
     cancelReplay: (request: { replayId: string; atMs: number }) =>
