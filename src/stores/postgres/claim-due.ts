@@ -33,7 +33,7 @@ const RECLAIM = `
  * the cost is that of what is taken, not of what waits. What is locked here but not taken, because the
  * bytes ran out, is free again when the statement ends.
  */
-const CLAIM = `
+export const CLAIM = `
   WITH lanes AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1) AS row (lane int, destination_id text, at_most int, lease_ms bigint)
   ), due AS MATERIALIZED (
