@@ -14,6 +14,9 @@ export interface StreamMessage {
   readonly data: unknown;
 }
 
+/** Where the reader is, when there is no event to say it with. */
+export type StreamPlace = Pick<StreamMessage, 'id'>;
+
 const streamQuery = z.strictObject({ ...eventFilterFields, cursor: z.string().max(64).optional() });
 
 const BATCH = 100;
@@ -22,6 +25,9 @@ const BATCH = 100;
  * Events in log order, from after `lastEventId` (or from now on) for ever, until `signal` is aborted.
  * Reads from the log, never from memory, so that nothing is missed between two reads.
  *
+ * The first item is the place where it begins, so that a reader that is cut off before its first event
+ * can go on from there; then one comes whenever nothing else has for a while.
+ *
  * Throws a `Problem` for a query or a cursor that cannot be used.
  */
 export function eventStream(
@@ -29,7 +35,7 @@ export function eventStream(
   query: unknown,
   lastEventId: string | undefined,
   signal: AbortSignal,
-): AsyncGenerator<StreamMessage | 'idle'> {
+): AsyncGenerator<StreamMessage | StreamPlace> {
   if (!mayDo(context.caller.principal, 'read'))
     throw new Problem('scope_missing', 'streaming needs scope "read"');
   const parsed = streamQuery.safeParse(query);
@@ -47,7 +53,7 @@ async function* follow(
   filter: ReturnType<typeof eventFilter>,
   from: number | null,
   signal: AbortSignal,
-): AsyncGenerator<StreamMessage | 'idle'> {
+): AsyncGenerator<StreamMessage | StreamPlace> {
   const { acceptance, services } = context.gateway;
   const { queries } = services.store;
   let appended = true;
@@ -58,26 +64,37 @@ async function* follow(
   });
   try {
     let seq = from ?? (await queries.lastSeq());
+    yield placeOf(seq);
     while (!signal.aborted) {
       appended = false;
       const { items, reachedSeq } = await queries.eventsAfter(seq, filter, BATCH);
       for (const item of items) {
-        yield { id: encodeCursor(item.seq) ?? '', event: 'event.accepted', data: eventSummary(item) };
+        yield { ...placeOf(item.seq), event: 'event.accepted', data: eventSummary(item) };
       }
       const moved = reachedSeq > seq;
       seq = reachedSeq;
       if (moved || appended) continue;
       await new Promise<void>((resolve) => {
-        wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        services.clock.after(IDLE_MS, resolve);
+        const cancel = services.clock.after(IDLE_MS, () => wake?.());
+        const end = (): void => {
+          cancel();
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        wake = end;
+        signal.addEventListener('abort', end);
+        if (signal.aborted) end();
       });
-      if (!appended && !signal.aborted) yield 'idle';
+      if (!appended && !signal.aborted) yield placeOf(seq);
     }
   } finally {
     stopListening();
   }
 }
 
-/** A comment goes out after this long without events, so that proxies and clients see a live line. */
+function placeOf(seq: number): StreamPlace {
+  return { id: encodeCursor(seq) ?? '' };
+}
+
+/** A place goes out after this long without events, so that proxies and clients see a live line. */
 const IDLE_MS = 15_000;

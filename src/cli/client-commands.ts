@@ -1,6 +1,6 @@
+import type { Command } from 'commander';
 import { addApplyCommand } from './apply/apply-command.ts';
 import { addExportCommand } from './apply/export-command.ts';
-import type { Command } from 'commander';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { addTailCommand } from './tail-command.ts';
@@ -11,6 +11,9 @@ export function addClientCommands(program: Command): void {
   program.commandsGroup('Use a gateway:');
   const events = addOperationCommands(program).get('events');
   if (events !== undefined) addTailCommand(events);
+  program.commandsGroup('Settings as code:');
+  addApplyCommand(program);
+  addExportCommand(program);
   program.commandsGroup('Find out:');
   addWhyCommand(program);
   addDoctorCommand(program);

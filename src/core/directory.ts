@@ -14,6 +14,7 @@ import type { CompiledExpression } from '../ports/expressions.ts';
 import type { SettingsSnapshot } from '../ports/store.ts';
 import type { SourceVerifier } from '../ports/verifier.ts';
 import type { Services } from './services.ts';
+import { type HideSecrets, hideSecrets } from './shown-secrets.ts';
 
 /** A source with everything compiled that a request needs. */
 export interface ActiveSource {
@@ -51,6 +52,7 @@ export class Directory {
   };
   readonly #sourceByIngestKey = new Map<string, Source>();
   readonly #keyByHash = new Map<string, ApiKey>();
+  readonly #hideSecrets = new WeakMap<Source, HideSecrets>();
   readonly #activeSources = new Map<string, ActiveSource>();
   readonly #activeSubscriptions = new Map<string, ActiveSubscription>();
   readonly #candidates = new Map<string, readonly ActiveSubscription[]>();
@@ -150,6 +152,16 @@ export class Directory {
     };
     this.#activeSubscriptions.set(subscription.id, active);
     return active;
+  }
+
+  /** Takes the source's secrets, those that no longer count too, out of a request that shows them. */
+  hideSecrets(source: Source): HideSecrets {
+    let hide = this.#hideSecrets.get(source);
+    if (hide === undefined) {
+      hide = hideSecrets(source.secrets.map(({ sealed }) => this.#services.secrets.open(sealed, source.id)));
+      this.#hideSecrets.set(source, hide);
+    }
+    return hide;
   }
 
   /** The secrets that count now, newest first, as text. */

@@ -69,7 +69,7 @@ export class Gateway {
     this.operatorEvents.publishThrough((event) =>
       this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
     );
-    this.rejections = new Rejections(services, options.rejections);
+    this.rejections = new Rejections(services, this.directory, options.rejections);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
     this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher);

@@ -171,6 +171,8 @@ export class Ingest {
   ): Event {
     const { source } = active;
     const identity: EventIdentity = verdict.event;
+    // Who signs shows no secret; who does not, does.
+    const kept = verdict.covers === 'nothing' ? this.#directory.hideSecrets(source)(call) : call;
     const type =
       identity.type !== undefined && isEventType(identity.type) ? identity.type : 'webhook.received';
     return {
@@ -187,13 +189,13 @@ export class Ingest {
       occurredAt: usableTime(identity.timeMs) ?? nowMs,
       receivedAt: nowMs,
       contentType: headerValue(call.headers, 'content-type') ?? null,
-      headers: call.headers,
+      headers: kept.headers,
       body: call.body,
       settingsVersion: this.#directory.version,
       origin: {
         requestId: call.requestId,
         method: call.method,
-        path: call.path,
+        path: kept.path,
         remoteAddress: call.remoteAddress,
         traceparent: usableTraceparent(call.headers),
         verification: {

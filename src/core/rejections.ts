@@ -3,6 +3,7 @@ import { TokenBucket } from '../domain/rate-limit.ts';
 import { type Rejection, REJECTION_BODY_LIMIT } from '../domain/records.ts';
 import { DEFAULT_TENANT, type Source } from '../domain/settings.ts';
 import type { RejectionBounds } from '../ports/store.ts';
+import type { Directory } from './directory.ts';
 import type { Services } from './services.ts';
 
 export interface RefusedRequest {
@@ -21,6 +22,7 @@ const FLUSH_AFTER_MS = 50;
 /** Keeps what was refused, for whoever wonders why nothing arrives. Best effort: bounded, not durable. */
 export class Rejections {
   readonly #services: Services;
+  readonly #directory: Directory;
   readonly #bounds: RejectionBounds;
   readonly #bucket: TokenBucket;
   #waiting: Rejection[] = [];
@@ -28,8 +30,9 @@ export class Rejections {
   #flushPlanned = false;
   #written: Promise<void> = Promise.resolve();
 
-  constructor(services: Services, bounds: RejectionBounds) {
+  constructor(services: Services, directory: Directory, bounds: RejectionBounds) {
     this.#services = services;
+    this.#directory = directory;
     this.#bounds = bounds;
     this.#bucket = new TokenBucket(RECORDED, services.clock.now());
   }
@@ -50,6 +53,7 @@ export class Rejections {
       this.#dropped += 1;
       return new Problem(code, detail, extra);
     }
+    const { path, headers } = this.#withoutSecrets(request, source);
     this.#waiting.push({
       id: ids.make('rej'),
       tenant: source?.tenant ?? DEFAULT_TENANT,
@@ -60,8 +64,8 @@ export class Rejections {
       reason,
       remoteAddress: request.remoteAddress,
       method: request.method,
-      path: request.path.slice(0, 1_024),
-      headers: boundedHeaders(request.headers),
+      path: path.slice(0, 1_024),
+      headers: boundedHeaders(headers),
       body: request.body.slice(0, REJECTION_BODY_LIMIT),
       bodyBytes: request.body.byteLength,
     });
@@ -92,6 +96,19 @@ export class Rejections {
     }
   }
 
+  /** A request may be refused although its secret is right. */
+  #withoutSecrets(request: RefusedRequest, source: Source | null): Pick<RefusedRequest, 'headers' | 'path'> {
+    const path = request.path.replaceAll(CREDENTIAL_PARAMETERS, '$1(hidden)');
+    const nearlyRight = { headers: request.headers, path };
+    if (source === null) return nearlyRight;
+    try {
+      return this.#directory.hideSecrets(source)(nearlyRight);
+    } catch {
+      // Its secrets cannot be opened, so nobody can say whether the request shows one.
+      return { headers: [], path: '' };
+    }
+  }
+
   #flushSoon(): void {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
@@ -101,6 +118,9 @@ export class Rejections {
 
 /** Header values may hold credentials that were nearly right: those are not kept. */
 const CREDENTIAL_HEADERS = /authorization|cookie|token|secret|password|api-?key/i;
+
+/** The same in a query. */
+const CREDENTIAL_PARAMETERS = /([?&][^=&]*(?:auth|token|secret|password|key|sig)[^=&]*=)[^&]*/gi;
 
 function boundedHeaders(headers: readonly string[]): string[] {
   const kept: string[] = [];

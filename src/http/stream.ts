@@ -11,6 +11,7 @@ export function streamRoute(app: FastifyInstance, context: HttpContext): () => v
   app.get('/v1/stream', async (request, reply) => {
     const controller = new AbortController();
     let messages;
+    let start;
     try {
       const lastEventId = request.headers['last-event-id'];
       const resumeAt = Array.isArray(lastEventId) ? lastEventId.at(-1) : lastEventId;
@@ -20,6 +21,8 @@ export function streamRoute(app: FastifyInstance, context: HttpContext): () => v
         resumeAt,
         controller.signal,
       );
+      // The place first: what is accepted once the reader has our answer must be in its stream.
+      start = await messages.next();
     } catch (error) {
       return sendProblem(reply, context.asProblem(error, request.id), request.id);
     }
@@ -27,18 +30,19 @@ export function streamRoute(app: FastifyInstance, context: HttpContext): () => v
     const { raw } = reply;
     open.add(controller);
     raw.on('close', () => controller.abort());
+    if (raw.destroyed) controller.abort();
     raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });
-    raw.write('retry: 1000\n\n');
+    raw.write(`retry: 1000\n${start.done === true ? '' : `id: ${start.value.id}\n`}\n`);
     try {
       for await (const message of messages) {
         const text =
-          message === 'idle'
-            ? ': idle\n\n'
-            : `id: ${message.id}\nevent: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`;
+          'event' in message
+            ? `id: ${message.id}\nevent: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`
+            : `: idle\nid: ${message.id}\n\n`;
         // A reader that is slower than the log waits here; nothing piles up in memory for it.
         if (!raw.write(text)) await once(raw, 'drain', { signal: controller.signal });
       }

@@ -21,6 +21,12 @@ destinations:
   audit:
     url: https://audit.example.com/hook
     signing: { scheme: none }
+    auth:
+      type: oauth2
+      token_url: https://login.example.com/token
+      client_id: ringback
+      client_secret: "\${env:AUDIT_CLIENT_SECRET}"
+      scope: events
 sources:
   github:
     provider: github
@@ -44,7 +50,11 @@ subscriptions:
     expires_at: 2030-01-01T00:00:00+02:00
 `;
 
-const ENV = { CRM_TOKEN: 'crm-token-value', GITHUB_SECRET: 'github-secret-value' };
+const ENV = {
+  CRM_TOKEN: 'crm-token-value',
+  GITHUB_SECRET: 'github-secret-value',
+  AUDIT_CLIENT_SECRET: 'audit-secret-value',
+};
 
 interface PlanJson {
   readonly plan: readonly {
@@ -138,16 +148,18 @@ describe('ringback apply', () => {
     const changed = FILE.replace('timeout: 60s', 'timeout: 30s')
       .replace('X-Team: billing', 'X-Team: sales')
       .replace('window: 48h', 'window: 3d')
+      .replace('scope: events', 'scope: all')
       .replace('[open, github]', '[github]');
     const result = plan([write(changed)]);
     expect(actions(result)).toContain('unchanged source open');
     expect(result.plan.flatMap(({ changes }) => changes)).toEqual([
       { field: 'timeout', from: '1m', to: '30s' },
       { field: 'headers.X-Team', from: 'billing', to: 'sales' },
+      { field: 'auth.scope', from: 'events', to: 'all' },
       { field: 'dedupe.window', from: '2d', to: '3d' },
       { field: 'sources', from: ['open', 'github'], to: ['github'] },
     ]);
-    expect(result.applied.map(({ name }) => name)).toEqual(['crm', 'github', 'pushes']);
+    expect(result.applied.map(({ name }) => name)).toEqual(['crm', 'audit', 'github', 'pushes']);
     expect(new Set(actions(plan([write(changed)])).map((text) => text.split(' ')[0]))).toEqual(
       new Set(['unchanged']),
     );
@@ -190,10 +202,10 @@ describe('ringback apply', () => {
     expect(err).toContain('has 5 mistakes; nothing was changed');
     for (const text of [
       'yaml:5:5: destinations.crm.timeuot is not a field here; did you mean "timeout"?',
-      'yaml:16:5: sources.github.max_body_bytes the environment variable NOT_SET is not set',
-      'yaml:17:15: sources.github.dedupe.window "48 hours" is not a duration',
-      'yaml:26:5: subscriptions.pushes.filter ',
-      'yaml:30:5: subscriptions.once.destination there is no destination "audti"; did you mean "audit"?',
+      'yaml:22:5: sources.github.max_body_bytes the environment variable NOT_SET is not set',
+      'yaml:23:15: sources.github.dedupe.window "48 hours" is not a duration',
+      'yaml:32:5: subscriptions.pushes.filter ',
+      'yaml:36:5: subscriptions.once.destination there is no destination "audti"; did you mean "audit"?',
     ]) {
       expect(err).toContain(text);
     }
@@ -217,7 +229,11 @@ describe('ringback apply', () => {
   it('sends secrets anew with --rotate-secrets, and the old ones run out', async () => {
     const file = write(FILE);
     ringback(['apply', file]);
-    expect(plan([file, '--rotate-secrets']).applied.map(({ name }) => name)).toEqual(['crm', 'github']);
+    expect(plan([file, '--rotate-secrets']).applied.map(({ name }) => name)).toEqual([
+      'crm',
+      'audit',
+      'github',
+    ]);
     const { body } = await gateway.api('GET', '/v1/sources');
     const source = (body as { data: { name: string; secrets: { expires_at: string | null }[] }[] }).data.find(
       ({ name }) => name === 'github',
@@ -228,7 +244,7 @@ describe('ringback apply', () => {
   it('warns of a secret in the file itself', () => {
     const { code, err } = ringback(['apply', write(FILE.replace('"${env:GITHUB_SECRET}"', 'hunter2'))]);
     expect(code).toBe(0);
-    expect(err).toMatch(/warning: .*yaml:15:15: sources\.github\.secrets\.0 is a secret in the file itself/);
+    expect(err).toMatch(/warning: .*yaml:21:15: sources\.github\.secrets\.0 is a secret in the file itself/);
     expect(err).not.toContain('hunter2');
   });
 

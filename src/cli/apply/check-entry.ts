@@ -96,11 +96,14 @@ function valueAt(value: unknown, path: FieldPath): unknown {
 
 const SECRET_HEADER = /^(proxy-)?authorization$|api-?key|token|secret|password/i;
 
+/** Never given back, and no secrets all the same. */
+const PUBLIC: ReadonlySet<string> = new Set(['username', 'client_cert']);
+
 /** Secrets that stand in the file itself, where everyone who reads the repository reads them. */
 function literalSecrets(kind: Kind, value: unknown, path: FieldPath): Point[] {
   if (typeof value === 'string') {
     const isHeader = kind === 'destinations' && path[0] === 'headers' && SECRET_HEADER.test(String(path[1]));
-    const isSecret = isHeader || (isSecretField(kind, path) && path.at(-1) !== 'username');
+    const isSecret = isHeader || (isSecretField(kind, path) && !PUBLIC.has(String(path.at(-1))));
     if (!isSecret || hasReference(value)) return [];
     return [{ path, message: 'is a secret in the file itself; write ${env:NAME} or ${file:PATH}' }];
   }

@@ -84,6 +84,7 @@ class Exporter {
     const value = item[field];
     if (field === 'secrets') return this.#secrets(name, value);
     if (field === 'auth') return this.#auth(name, value);
+    if (field === 'tls') return this.#tls(name, value);
     if (field === 'signing') return signing(value);
     if (field === 'destination') {
       const id = textOf(item, 'destination_id') ?? '';
@@ -105,7 +106,22 @@ class Exporter {
     const type = textOf(auth, 'type');
     if (type === null) return undefined;
     if (type === 'bearer') return { type, token: this.#variable(name, 'TOKEN') };
+    if (type === 'oauth2') {
+      const shown = Object.entries(recordOf(auth)).filter(([, value]) => value !== null);
+      return {
+        ...recordOf(escaped(Object.fromEntries(shown))),
+        client_secret: this.#variable(name, 'CLIENT_SECRET'),
+      };
+    }
     return { type, username: this.#variable(name, 'USERNAME'), password: this.#variable(name, 'PASSWORD') };
+  }
+
+  #tls(name: string, tls: unknown): JsonRecord | undefined {
+    if (!isRecord(tls)) return undefined;
+    const ca = typeof tls['ca'] === 'string' ? { ca: tls['ca'] } : {};
+    if (!isRecord(tls['client_cert'])) return ca;
+    const cert = this.#variable(name, 'CLIENT_CERT');
+    return { client_cert: cert, client_key: this.#variable(name, 'CLIENT_KEY'), ...ca };
   }
 
   #variable(name: string, suffix: string): string {

@@ -15,7 +15,11 @@ export function singular(kind: Kind): string {
 /** Fields that the server never gives back: they are sent, and cannot be compared. */
 const SECRET_FIELDS: Readonly<Record<Kind, readonly RegExp[]>> = {
   sources: [/^secrets\.\d+$/],
-  destinations: [/^signing\.secret$/, /^auth\.(token|username|password)$/],
+  destinations: [
+    /^signing\.secret$/,
+    /^auth\.(token|username|password|client_secret)$/,
+    /^tls\.client_(cert|key)$/,
+  ],
   subscriptions: [],
 };
 
@@ -24,7 +28,7 @@ export function isSecretField(kind: Kind, path: readonly (string | number)[]): b
 }
 
 /** Compared by a rule of their own, or not at all. */
-const APART: ReadonlySet<string> = new Set(['name', 'tenant', 'secrets', 'signing', 'auth']);
+const APART: ReadonlySet<string> = new Set(['name', 'tenant', 'secrets', 'signing', 'auth', 'tls']);
 
 /** The body that creates one, as the API takes it. */
 export function createBody(kind: Kind): z.ZodType {
