@@ -9,7 +9,10 @@ export const authIn = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('bearer'), token: headerText.min(1) }),
   z.strictObject({
     type: z.literal('basic'),
-    username: z.string().max(256),
+    username: z
+      .string()
+      .max(256)
+      .regex(/^[^:]*$/, 'must not contain a colon: it ends the name (RFC 7617, section 2)'),
     password: z.string().max(1_024),
   }),
   z

@@ -186,7 +186,10 @@ export const headerPairsOut = z.array(z.tuple([z.string(), z.string()]));
 /** A body as text where it is text, else base64, so that JSON can carry it. */
 export function bodyView(body: Uint8Array): { body: string; body_encoding: 'utf8' | 'base64' } {
   try {
-    return { body: new TextDecoder('utf-8', { fatal: true }).decode(body), body_encoding: 'utf8' };
+    return {
+      body: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body),
+      body_encoding: 'utf8',
+    };
   } catch {
     return { body: Buffer.from(body).toString('base64'), body_encoding: 'base64' };
   }

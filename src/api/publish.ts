@@ -126,13 +126,18 @@ function publishCloudEvents(context: OperationContext, body: Uint8Array) {
       )
       .then((accepted) => ({ data: accepted.map((one) => answer(one)) }));
   }
-  const fingerprint = () => context.gateway.services.secrets.digest(Buffer.from(body).toString('latin1'));
   const one = contentType.startsWith('application/cloudevents+json')
     ? structuredMode(json(body), body, given)
     : headerValue(context.headers, 'ce-specversion') === undefined
       ? undefined
       : binaryMode(context.headers, body);
   if (one === undefined) return undefined;
+  // In binary mode the body alone does not say which event it is.
+  const { body: _, ...attributes } = one;
+  const fingerprint = () =>
+    context.gateway.services.secrets.digest(
+      JSON.stringify(attributes) + Buffer.from(body).toString('latin1'),
+    );
   return context.gateway.publish.one({ ...one, tenant: of }, call(context, fingerprint)).then(answer);
 }
 

@@ -54,6 +54,10 @@ const retryIn = z
   .refine((retry) => retry.schedule === undefined || (retry.base ?? retry.factor) === undefined, {
     message: 'give either "schedule" or "base" and "factor", not both',
   })
+  .refine((retry) => retry.factor === undefined || retry.base !== undefined, {
+    message: '"factor" needs a "base" to multiply',
+    path: ['factor'],
+  })
   .transform((retry) => retryPolicy(retry));
 
 const expression = z.string().min(1).max(4_096).nullable();
@@ -118,7 +122,8 @@ function retryPolicy(retry: {
   max_delay?: number | undefined;
   jitter?: number | undefined;
 }): RetryPolicy {
-  const maxDelayMs = retry.max_delay ?? DEFAULT_MAX_DELAY_MS;
+  // A schedule is meant as it is written: the default must not cut what the caller said.
+  const maxDelayMs = retry.max_delay ?? Math.max(DEFAULT_MAX_DELAY_MS, ...(retry.schedule ?? []));
   const jitter = retry.jitter ?? DEFAULT_RETRY_POLICY.jitter;
   if (retry.schedule !== undefined) {
     const maxAttempts = retry.max_attempts ?? retry.schedule.length + 1;

@@ -16,6 +16,7 @@ export async function openStore(config: Pick<Config, 'storeUrl' | 'storeMaxBytes
     const { openPostgresStore } = await import('../stores/postgres/open.ts').catch(explainMissingDriver);
     return openPostgresStore({
       url: storeUrl,
+      maxBytes: config.storeMaxBytes,
       warn: (message) => process.emitWarning(message, 'RingbackStoreWarning'),
     });
   }

@@ -111,7 +111,7 @@ describe('retention', () => {
   const DAY_MS = 86_400_000;
 
   test('removes what is past it, in steps that let others pass, and nothing else', async () => {
-    const bench = await startedBench({ gateway: { retentionMs: DAY_MS } });
+    const bench = await startedBench({ gateway: { retention: { maxAgeMs: DAY_MS, maxBytes: 0 } } });
     for (let made = 0; made < 450; made += 1) await bench.publish({ externalId: String(made) });
     const prune = vi.spyOn(bench.store.upkeep, 'pruneEvents');
     await bench.clock.advance(DAY_MS - 60_000);
@@ -134,7 +134,7 @@ describe('retention', () => {
     await forever.clock.advance(DAY_MS);
     expect((await forever.store.queries.events({}, { limit: 1, before: null })).items).toHaveLength(1);
 
-    const bench = await startedBench({ gateway: { retentionMs: DAY_MS } });
+    const bench = await startedBench({ gateway: { retention: { maxAgeMs: DAY_MS, maxBytes: 0 } } });
     await bench.publish();
     vi.spyOn(bench.store.upkeep, 'pruneEvents').mockRejectedValueOnce(new Error('busy'));
     await bench.clock.advance(DAY_MS + 180_000);
@@ -145,7 +145,7 @@ describe('retention', () => {
 
 describe('a gateway that has stopped', () => {
   test('does nothing any more, and has written what was refused', async () => {
-    const bench = await startedBench({ gateway: { retentionMs: 1_000 } });
+    const bench = await startedBench({ gateway: { retention: { maxAgeMs: 1_000, maxBytes: 0 } } });
     const source = await bench.source();
     await bench.receiver();
     await rejection(bench.receive(source, { 'x-secret': 'wrong' }));

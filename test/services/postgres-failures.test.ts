@@ -6,6 +6,7 @@ import { openPostgresStore } from '../../src/stores/postgres/open.ts';
 import { buildAppend, buildClaim, buildOwed, pendingAt } from '../../src/testing/builders.ts';
 import { allOf, idsOf } from '../../src/testing/store-assertions.ts';
 import { Load, until } from './load.ts';
+import { StallingProxy } from './stalling-proxy.ts';
 import { makeOwnPostgres, newSchema, withClient } from './postgres-harness.ts';
 
 let server: PostgresServer;
@@ -110,13 +111,45 @@ describe('a PostgreSQL store whose server fails', () => {
     await store.log.append(buildOwed({}, { initial: pendingAt(1) }));
     await withEveryConnectionTaken(async () => {
       await expect(store.queries.backlogs()).rejects.toMatchObject({ code: 'store_unavailable' });
+      // Only who needs a new connection is refused.
+      await store.log.append(buildAppend());
       await expect(openPostgresStore({ url: server.url() })).rejects.toThrow(
         /no connection left.*max_connections/,
       );
     });
-    await until(() => isUp(store));
-    expect(await store.queries.backlogs()).toHaveLength(1);
+    await until(
+      () =>
+        store.queries.backlogs().then(
+          ({ length }) => length,
+          () => 0,
+        ),
+      1,
+    );
   });
+});
+
+describe('a PostgreSQL store behind a network that falls silent', () => {
+  it('gives up within the time limits, says "not now", and goes on over a new connection', async () => {
+    const proxy = await StallingProxy.to(Number(new URL(server.url()).port));
+    const url = new URL(server.url());
+    url.port = String(proxy.port);
+    const store = await openPostgresStore({ url: `${url.href}?schema=${newSchema()}` });
+    stores.push(store);
+    const load = new Load();
+    load.append(store, 4);
+    await until(() => load.acknowledged.size > 20);
+    proxy.stall();
+    await until(() => load.failures.length > 3, true, 30_000);
+    expect(load.unexpected()).toEqual([]);
+    proxy.heal();
+    const before = load.acknowledged.size;
+    await until(() => load.acknowledged.size > before + 20, true, 30_000);
+    await load.stop();
+
+    await expectAllKept(load, store);
+    await store.close();
+    await proxy.close();
+  }, 90_000);
 });
 
 /** Takes what is free until the server refuses, and lets go afterwards. */

@@ -135,6 +135,18 @@ describe('two nodes on one database', () => {
   });
 });
 
+describe('nodes with keys for secrets', () => {
+  it('are refused when they lack the key that another one seals with, and may rotate', async () => {
+    const [one, two] = await openTwo();
+    await one.checkKeys?.(['old']);
+    await two.checkKeys?.(['old']);
+    await expect(two.checkKeys?.(['other'])).rejects.toThrow(/sealed with the key old.*RINGBACK_SECRET_KEY/);
+    await one.checkKeys?.(['new', 'old']);
+    await expect(two.checkKeys?.(['old'])).rejects.toThrow(/sealed with the key new/);
+    await two.checkKeys?.(['old', 'new']);
+  });
+});
+
 describe('a node that watches', () => {
   it('hears of settings that another node changed, within a second', async () => {
     const [one, two] = await openTwo();

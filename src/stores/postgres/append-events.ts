@@ -27,6 +27,9 @@ export const WAITS_FOR_TURN = `(
  *
  * `$1` has the events and `$2` their bodies, one after the other: a body inside JSON would be a third
  * larger and be read three times. `$3` has the deliveries; `place` counts from the first place taken.
+ *
+ * JSON, not arrays for `unnest`: for groups of 64 and more the server is 15 to 20 % quicker with arrays,
+ * but writing them takes this process half as much time again, and it is the one that has none to spare.
  */
 const APPEND = `
   WITH input AS MATERIALIZED (

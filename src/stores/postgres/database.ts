@@ -19,11 +19,11 @@ export type Run = (statement: Statement) => Promise<Row[]>;
 
 /**
  * What a connection is for. Appends and settlements have one each, so that neither waits for a question;
- * `work` claims, changes settings and cleans up; `ask` answers people.
+ * `work` claims and changes settings, `upkeep` cleans up and may take long, `ask` answers people.
  */
-export type Lane = 'append' | 'settle' | 'work' | 'ask';
+export type Lane = 'append' | 'settle' | 'work' | 'upkeep' | 'ask';
 
-const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1, work: 2, ask: 3 };
+const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1, work: 2, upkeep: 1, ask: 3 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server ends a statement after this ... */
@@ -33,7 +33,8 @@ type LoneConnection = 'start' | 'listen';
 const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
   append: 10_000,
   settle: 10_000,
-  work: 30_000,
+  work: 10_000,
+  upkeep: 600_000,
   ask: 30_000,
   // A migration may rewrite a table, and nodes that start together wait for the first one's.
   start: 3_600_000,
@@ -43,23 +44,35 @@ const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
 const SILENCE_MS = 2_000;
 const RETRY_AFTER_S = 5;
 
+/** The connections of one lane, and how it goes with making them. */
+interface LanePool {
+  readonly pool: Pool;
+  readonly connections: number;
+  readonly backoff: Backoff;
+}
+
 /**
  * The connections to one PostgreSQL database, made when first needed and made again when lost.
  *
- * While the server cannot be reached, calls reject at once with a `Problem` (`store_unavailable`), but for
- * the one that tries again after a pause that grows.
+ * While no connection can be made, calls reject at once with a `Problem` (`store_unavailable`), but for
+ * the one that tries again after a pause that grows. That goes lane by lane: a server without a free
+ * connection does not keep a lane from using those that it has.
  */
 export class Database {
-  readonly schema: string;
-  readonly #pools: ReadonlyMap<Lane, Pool>;
-  readonly #backoff = new Backoff();
+  readonly #lanes: ReadonlyMap<Lane, LanePool>;
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #madeAt = new WeakMap<PoolClient, number>();
+  #lostAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(address: DatabaseAddress) {
-    this.schema = address.schema;
-    const lanes = Object.keys(LANE_CONNECTIONS) as Lane[];
-    this.#pools = new Map(lanes.map((lane) => [lane, makePool(address, lane)]));
+    const lanes = Object.entries(LANE_CONNECTIONS) as [Lane, number][];
+    this.#lanes = new Map(
+      lanes.map(([lane, connections]) => [
+        lane,
+        { pool: makePool(address, lane), connections, backoff: new Backoff() },
+      ]),
+    );
   }
 
   /** Runs one statement, which is a transaction of its own. */
@@ -75,8 +88,6 @@ export class Database {
   /** Runs statements on one connection, each a transaction of its own. */
   on<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
     if (this.#closed) return Promise.reject(new Problem('store_unavailable', 'the store is closed'));
-    const waitMs = this.#backoff.waitMs();
-    if (waitMs > 0) return Promise.reject(notReachable(waitMs));
     const working = this.#work(lane, work);
     this.#underWay.add(working);
     return working.finally(() => this.#underWay.delete(working));
@@ -86,26 +97,45 @@ export class Database {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
-    await Promise.all([...this.#pools.values()].map((pool) => pool.end()));
+    await Promise.all([...this.#lanes.values()].map(({ pool }) => pool.end()));
   }
 
   async #work<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
-    const pool = this.#pools.get(lane);
-    if (pool === undefined) throw new TypeError(`there is no lane ${lane}`);
-    let client: PoolClient | null = null;
+    const lanePool = this.#lanes.get(lane);
+    if (lanePool === undefined) throw new TypeError(`there is no lane ${lane}`);
+    const client = await this.#connect(lanePool);
     try {
-      client = await pool.connect();
-      const connected = client;
-      const result = await work(async (statement) => (await connected.query(toQuery(statement))).rows);
+      const result = await work(async (statement) => (await client.query(toQuery(statement))).rows);
       client.release();
-      this.#backoff.succeeded();
       return result;
     } catch (error) {
       const isLost = isConnectionLost(error);
-      client?.release(isLost);
-      if (isLost) this.#backoff.failed();
+      client.release(isLost);
+      if (isLost) this.#lostAt = performance.now();
       throw toCallersError(error, RETRY_AFTER_S);
     }
+  }
+
+  async #connect(lanePool: LanePool): Promise<PoolClient> {
+    const { pool, connections, backoff } = lanePool;
+    const isBusy = pool.idleCount === 0 && pool.totalCount >= connections;
+    const waitMs = isBusy ? 0 : backoff.waitMs();
+    if (waitMs > 0) throw notReachable(waitMs);
+    try {
+      const client = await pool.connect();
+      backoff.succeeded();
+      const madeAt = this.#madeAt.get(client);
+      if (madeAt === undefined) this.#madeAt.set(client, performance.now());
+      if (madeAt === undefined || madeAt > this.#lostAt) return client;
+      // Where one connection fell silent, those made before have most likely done so, too, and each would
+      // take its whole time limit to be found out.
+      client.release(true);
+    } catch (error) {
+      if (isBusy) throw new Problem('store_unavailable', 'every connection is busy', { retryAfterS: 1 });
+      backoff.failed();
+      throw toCallersError(error, RETRY_AFTER_S);
+    }
+    return this.#connect(lanePool);
   }
 }
 
@@ -139,7 +169,7 @@ function makePool(address: DatabaseAddress, lane: Lane): Pool {
   const pool = new Pool({
     ...connectionConfig(address, lane),
     max: LANE_CONNECTIONS[lane],
-    idleTimeoutMillis: lane === 'ask' ? 60_000 : 0,
+    idleTimeoutMillis: lane === 'ask' || lane === 'upkeep' ? 60_000 : 0,
   });
   // A connection that breaks rejects its statement and is replaced at the next call. It also emits its
   // error, idle or not: unheard, that would end the process.

@@ -5,6 +5,7 @@ import { type AppendOp, AppendEvents, bytesOfAppend, namesOfAppend } from './app
 import { claimDue } from './claim-due.ts';
 import { connectionConfig, Database, type Run } from './database.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
+import { checkKeys } from './key-check.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { Partitions } from './partitions.ts';
@@ -17,12 +18,15 @@ import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, sizeBytes }
 import { checkSchema } from './schema-drift.ts';
 import { settings } from './settings.ts';
 import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
+import { SizeLimit } from './size-limit.ts';
 import { StoreWatch } from './store-watch.ts';
 import { checkServer, explainStart } from './start-checks.ts';
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; see `readDatabaseUrl`. */
   readonly url: string;
+  /** Bytes on disk beyond which appends are refused; 0 or absent = no limit. */
+  readonly maxBytes?: number;
   /** Hears what is not as it should be, but can be lived with. */
   readonly warn?: (message: string) => void;
 }
@@ -41,7 +45,9 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const address = readDatabaseUrl(options.url);
   const warnings = await prepare(address);
   for (const warning of warnings) options.warn?.(warning);
-  return assemble(new Database(address), address);
+  const database = new Database(address);
+  const limit = new SizeLimit(options.maxBytes ?? 0, () => sizeBytes(database));
+  return assemble(database, address, limit);
 }
 
 /** Checks the server and brings the schema up to date, on a connection of its own. */
@@ -63,11 +69,12 @@ async function prepare(address: DatabaseAddress): Promise<string[]> {
   }
 }
 
-function assemble(database: Database, address: DatabaseAddress): Store {
+function assemble(database: Database, address: DatabaseAddress, limit: SizeLimit): Store {
   const watch = new StoreWatch(database, address);
   const partitions = new Partitions(database);
   const appendEvents = new AppendEvents(database, partitions);
   const append = async (ops: readonly AppendOp[]): Promise<Appended[][]> => {
+    limit.check();
     const answers = await appendEvents.run(ops);
     watch.appended();
     return answers;
@@ -93,6 +100,7 @@ function assemble(database: Database, address: DatabaseAddress): Store {
     settings: settings(database, (run) => watch.settingsChanged(run)),
     replays: replays(database),
     upkeep: upkeep(database, partitions),
+    checkKeys: (keyIds) => checkKeys(database, keyIds),
     watch: (listener) => watch.watch(listener),
     check: async () => {
       await database.run('work', { text: 'UPDATE store_state SET probes = probes + 1' });

@@ -36,7 +36,7 @@ export async function recordRejections(
   bounds: RejectionBounds,
 ): Promise<void> {
   if (rejections.length === 0) return;
-  await database.transaction('work', async (run) => {
+  await database.transaction('upkeep', async (run) => {
     // Two nodes that trim at once would wait for each other's rows, and might do so in a circle.
     await run({ text: 'LOCK TABLE rejections IN SHARE ROW EXCLUSIVE MODE' });
     await record(run, rejections);

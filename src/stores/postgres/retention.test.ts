@@ -113,6 +113,20 @@ it('finishes what a crash left of a day that was being dropped', async () => {
   expect(await partitions()).toHaveLength(3);
 });
 
+it('refuses events while it is larger than allowed', async () => {
+  await open();
+  const url = `${server.url()}?trust_server=true&schema=${schema}`;
+  const limited = await openPostgresStore({ url, maxBytes: 100_000 });
+  const appending = async (): Promise<string> => {
+    const answer = await Promise.allSettled([limited.log.append(buildAppend())]);
+    return answer[0].status;
+  };
+  // The size is looked at beside the appends, so the first ones still pass.
+  await expect.poll(appending).toBe('rejected');
+  await expect(limited.log.append(buildAppend())).rejects.toMatchObject({ code: 'store_unavailable' });
+  await limited.close();
+});
+
 it('lets nobody owe anything of a day that is being dropped', async () => {
   await open();
   const eventId = await appendDelivered(0);

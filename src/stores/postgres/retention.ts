@@ -30,12 +30,12 @@ export async function pruneEvents(
   limit: number,
 ): Promise<number> {
   const before = receivedBefore * 1_000;
-  const dropped = await database.on('work', (run) => dropFirst(run, partitions, before));
+  const dropped = await database.on('upkeep', (run) => dropFirst(run, partitions, before));
   if (dropped > 0) return dropped;
   const keptForPlaces = (await lastPlace(database)) - before;
   const edge =
     keptForPlaces < WHOLE_DAYS_FROM * DAY_PLACES ? before : Math.floor(before / DAY_PLACES) * DAY_PLACES;
-  return database.transaction('work', (run) => pruneRows(run, { edge, receivedBefore, limit }));
+  return database.transaction('upkeep', (run) => pruneRows(run, { edge, receivedBefore, limit }));
 }
 
 /** Drops the first day with events that can go as a whole; answers how many events it had. */
@@ -112,7 +112,7 @@ async function pruneRows(
 
 /** Forgets de-duplication keys that have expired. */
 export async function pruneDedupe(database: Database, nowMs: number, limit: number): Promise<number> {
-  const rows = await database.run('work', {
+  const rows = await database.run('upkeep', {
     text: `
       DELETE FROM dedupe WHERE (scope, key) IN (
         SELECT scope, key FROM dedupe WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
