@@ -138,6 +138,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     texts('scopes', 'scopes', '-'),
     text('tenant', 'tenant'),
     time('expires', 'expires_at'),
+    time('last used', 'last_used_at'),
     created,
   ],
 };

@@ -17,6 +17,8 @@ export interface DispatchLimits {
 const LEASE_SLACK_MS = 60_000;
 /** Outcomes waiting to be recorded beyond which no new attempt starts: the store is behind. */
 const UNSETTLED_LIMIT = 4_096;
+/** Share of the memory for bodies that one destination may hold, however slow it is. */
+const LANE_SHARE = 0.25;
 const CLAIM_PAUSE_AFTER_FAILURE_MS = 1_000;
 const SWEEP_EVERY_MS = 5_000;
 
@@ -88,15 +90,16 @@ export class Dispatcher {
     const lane = this.#lane(destination.id);
     const mayLease = this.#running && this.#bytes + bodyBytes <= this.#limits.maxBytes;
     if (!mayLease || !lane.reserve(destination, now)) return { state: 'pending', dueAt: now };
-    this.#bytes += bodyBytes;
+    this.#hold(lane, bodyBytes);
     return { state: 'leased', token: this.#token, leaseUntil: now + leaseMs(destination) };
   }
 
   /** The reserved delivery was not written after all. */
   unreserve(delivery: NewDelivery, bodyBytes: number): void {
     if (delivery.initial.state !== 'leased') return;
-    this.#lane(delivery.destinationId).release();
-    this.#bytes -= bodyBytes;
+    const lane = this.#lane(delivery.destinationId);
+    lane.release();
+    this.#hold(lane, -bodyBytes);
   }
 
   /** What was written: leased deliveries begin, the lanes of pending ones are woken. */
@@ -131,7 +134,11 @@ export class Dispatcher {
   #lane(destinationId: string): Lane {
     let lane = this.#lanes.get(destinationId);
     if (lane === undefined) {
-      lane = new Lane(destinationId, () => this.#health.breaker(destinationId));
+      lane = new Lane(
+        destinationId,
+        () => this.#health.breaker(destinationId),
+        this.#limits.maxBytes * LANE_SHARE,
+      );
       this.#lanes.set(destinationId, lane);
     }
     return lane;
@@ -162,7 +169,8 @@ export class Dispatcher {
     this.#claiming = true;
     let pauseMs = 0;
     try {
-      const maxBytes = Math.max(1, this.#limits.maxBytes - this.#bytes);
+      const { maxBytes: allBytes } = this.#limits;
+      const maxBytes = Math.max(1, Math.min(allBytes * LANE_SHARE, allBytes - this.#bytes));
       const claimed = await this.#services.store.log.claimDue({
         nowMs: now,
         token: this.#token,
@@ -183,6 +191,11 @@ export class Dispatcher {
     }
     this.#armForNext();
     this.#tellIfIdle();
+  }
+
+  #hold(lane: Lane, bytes: number): void {
+    this.#bytes += bytes;
+    lane.hold(bytes);
   }
 
   #isFull(): boolean {
@@ -216,8 +229,9 @@ export class Dispatcher {
   }
 
   #queue(delivery: LeasedDelivery): void {
-    this.#bytes += delivery.event.body.byteLength;
-    this.#begin(this.#lane(delivery.destinationId), delivery);
+    const lane = this.#lane(delivery.destinationId);
+    this.#hold(lane, delivery.event.body.byteLength);
+    this.#begin(lane, delivery);
   }
 
   /** What comes leased after the stop goes back: left leased, it would count as a lost attempt. */
@@ -257,7 +271,7 @@ export class Dispatcher {
     this.#inFlight += 1;
     const finish = await this.#attempts.attempt(delivery);
     this.#inFlight -= 1;
-    this.#bytes -= delivery.event.body.byteLength;
+    this.#hold(lane, -delivery.event.body.byteLength);
     lane.ended();
     this.#settle(lane, finish());
     this.#pump(lane);
@@ -284,8 +298,9 @@ export class Dispatcher {
   }
 
   #giveBack(delivery: LeasedDelivery): void {
-    this.#bytes -= delivery.event.body.byteLength;
-    this.#settle(this.#lane(delivery.destinationId), this.#attempts.giveBack(delivery));
+    const lane = this.#lane(delivery.destinationId);
+    this.#hold(lane, -delivery.event.body.byteLength);
+    this.#settle(lane, this.#attempts.giveBack(delivery));
   }
 
   #settle(lane: Lane, settled: Promise<number | null>): void {

@@ -24,11 +24,20 @@ export class Lane {
   #bucketOf: Destination['rateLimit'] = null;
   /** Tokens taken for the claim under way, before it is known how many deliveries it finds. */
   #claimTokens = 0;
+  /** Bytes of the bodies that are reserved for, ready or under way. */
+  #heldBytes = 0;
+  readonly #maxHeldBytes: number;
 
   /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
-  constructor(destinationId: string, breaker: () => Breaker) {
+  constructor(destinationId: string, breaker: () => Breaker, maxHeldBytes: number) {
     this.destinationId = destinationId;
+    this.#maxHeldBytes = maxHeldBytes;
     this.#breaker = breaker;
+  }
+
+  /** A body is held in memory for this lane, or (negative) no longer is. */
+  hold(bytes: number): void {
+    this.#heldBytes += bytes;
   }
 
   /** Takes a place for a delivery that is being written; false when it should be written as pending. */
@@ -36,7 +45,7 @@ export class Lane {
     if (destination.state !== 'enabled' || this.#breaker().state(now) !== 'closed') return false;
     // What is due goes first: fresh deliveries must not starve a backlog.
     if (this.#nextDueAt !== null && this.#nextDueAt <= now) return false;
-    if (this.#load() >= destination.maxInFlight * READY_FACTOR) return false;
+    if (this.#load() >= destination.maxInFlight * READY_FACTOR || this.#isLaden()) return false;
     if (!this.#takeToken(destination, now)) return false;
     this.#reserved += 1;
     return true;
@@ -119,7 +128,7 @@ export class Lane {
     if (this.#nextDueAt === null || this.#nextDueAt > now) return 0;
     if (destination === undefined) return 50;
     if (destination.state === 'paused') return 0;
-    const room = roomOf(destination, this.#load());
+    const room = this.#isLaden() ? 0 : roomOf(destination, this.#load());
     const tokens = this.#tokens(destination, now);
     const limit = Math.min(room, tokens, this.#breaker().allowance(now));
     for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
@@ -133,13 +142,19 @@ export class Lane {
   readyAt(destination: Destination | undefined, now: number): number | null {
     if (this.#nextDueAt === null) return null;
     if (destination === undefined) return this.#nextDueAt;
-    if (destination.state === 'paused' || roomOf(destination, this.#load()) === 0) return null;
+    if (destination.state === 'paused' || this.#isLaden()) return null;
+    if (roomOf(destination, this.#load()) === 0) return null;
     const waitMs = destination.rateLimit === null ? 0 : (this.#bucketFor(destination, now)?.waitMs(now) ?? 0);
     const breaker = this.#breaker();
     const openUntil = breaker.waitsUntil(now);
     // With a probe on its way only its result can tell when to go on.
     if (openUntil === null && breaker.allowance(now) === 0) return null;
     return Math.max(this.#nextDueAt, now + waitMs, openUntil ?? 0);
+  }
+
+  /** It holds its share of the memory: the rest is for other destinations, however slow this one is. */
+  #isLaden(): boolean {
+    return this.#heldBytes >= this.#maxHeldBytes;
   }
 
   #load(): number {

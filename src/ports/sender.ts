@@ -23,6 +23,7 @@ export interface TlsIdentity {
   readonly ca: string | null;
 }
 
+/** What `TlsIdentities.examine` found: when the certificate ends, or which part cannot be used. */
 export type ExaminedIdentity =
   | {
       readonly ok: true;

@@ -10,6 +10,8 @@ export interface OAuth2Client {
   readonly audience: string | null;
 }
 
+/** A token, or why there is none. */
+/** A token to send, or why there is none. */
 export type TokenAnswer =
   | { readonly ok: true; readonly token: string }
   /** `reason` is for whoever set the destination up; it holds no secret of ours. */
