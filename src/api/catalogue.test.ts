@@ -182,6 +182,12 @@ describe('every operation', () => {
     await api.call(name, inputFor(name, things), own);
   });
 
+  test('keys.rotate-encryption refuses a key that is bound to a tenant', async () => {
+    const api = await startedApi();
+    const run = api.call('keys.rotate-encryption', {}, principal(['admin'], 'one'));
+    await expect(run).rejects.toMatchObject({ code: 'scope_missing' });
+  });
+
   test.each(names)('%s refuses a key without its scope, and does nothing', async (name) => {
     const api = await startedApi();
     const things = await populate(api, 'one');

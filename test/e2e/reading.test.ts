@@ -285,8 +285,10 @@ describe('G3: the description', () => {
     for (const { name, method, path } of CATALOGUE) {
       expect([name, paths[path]?.[method.toLowerCase()]?.operationId]).toEqual([name, name]);
       const url = path.replaceAll(/\{\w+\}/g, 'none');
-      const { status, body } = await gateway.api(method, url, undefined, { authorization: 'Bearer wrong' });
-      expect([name, status, (body as { code: string }).code]).toEqual([name, 401, 'credentials_invalid']);
+      // Without a key, since wrong ones are answered later and later.
+      const answer = await fetch(`${gateway.url}${url}`, { method });
+      const { code } = (await answer.json()) as { code: string };
+      expect([name, answer.status, code]).toEqual([name, 401, 'credentials_missing']);
     }
   });
 

@@ -177,7 +177,7 @@ export class Bench {
       tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },
       secrets: legibleBox,
       secretKeys: {
-        isOwn: false,
+        isOwn: true,
         count: 1,
         isNewest: () => true,
         addNewest: () => undefined,
