@@ -235,8 +235,8 @@ describe('C2: bodies', () => {
     // Node answers the sender first and only then closes the request, which is when it is noted.
     await expect
       .poll(async () => {
-        const path = '/v1/rejections?code=request_timeout';
-        return (await ok<ListView<RejectionView>>(gateway.api('GET', path))).data;
+        const late = '/v1/rejections?code=request_timeout';
+        return (await ok<ListView<RejectionView>>(gateway.api('GET', late))).data;
       })
       .toMatchObject([{ reason: 'body_incomplete' }]);
   });
