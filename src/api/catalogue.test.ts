@@ -175,8 +175,8 @@ describe('every operation', () => {
       await api.call('subscriptions.delete', { params: { id: things.subscription } });
     }
     if (name === 'keys.rotate-encryption') {
-      // The gateway of these tests has its key from outside, so there is no key file to add one to.
-      await expect(api.call(name, inputFor(name, things), ADMIN)).rejects.toMatchObject({ code: 'conflict' });
+      // It concerns every tenant's secrets, so it takes a key that is bound to none.
+      expect(await api.call(name, inputFor(name, things), ADMIN)).toMatchObject({ new_key: true });
       return;
     }
     await api.call(name, inputFor(name, things), own);
