@@ -91,9 +91,12 @@ const APPEND = `
   )
   SELECT n, seq FROM accepted`;
 
+/** With its LIMIT, each is looked up by itself, and never by reading all names that are taken. */
 const HOLDERS = `
-  SELECT scope, key, event_id, fingerprint FROM dedupe
-  WHERE (scope, key) IN (SELECT scope, key FROM json_to_recordset($1) AS row (scope text, key text))`;
+  SELECT holder.* FROM json_to_recordset($1) AS wanted (scope text, key text) CROSS JOIN LATERAL (
+    SELECT scope, key, event_id, fingerprint FROM dedupe
+    WHERE scope = wanted.scope AND key = wanted.key LIMIT 1
+  ) AS holder`;
 
 /** Appends events with their de-duplication keys and deliveries. */
 export class AppendEvents {

@@ -7,7 +7,7 @@ import { toText } from './text-columns.ts';
 const RECLAIM_LIMIT = 200;
 
 /** Takes back leases that ran out by `$1`. Rows that another node is at are left to that node. */
-const RECLAIM = `
+export const RECLAIM = `
   WITH lost AS MATERIALIZED (
     SELECT seq, event_seq, attempts, updated_at, lease_until FROM open_deliveries
     WHERE state = 'leased' AND lease_until <= $1

@@ -29,10 +29,10 @@ export type Lane = 'append' | 'settle' | 'work' | 'upkeep' | 'ask';
 const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1, work: 2, upkeep: 1, ask: 3 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The server ends a statement after this ... */
 /** Connections outside of the pools: the one that prepares the schema, and the one that hears notes. */
 type LoneConnection = 'start' | 'listen';
 
+/** The server ends a statement after this ... */
 const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
   append: 10_000,
   settle: 10_000,
@@ -207,11 +207,22 @@ function sessionSettings(address: DatabaseAddress, lane: Lane | LoneConnection, 
     tcp_keepalives_idle: 10,
     tcp_keepalives_interval: 5,
     tcp_keepalives_count: 3,
-    // The table of open deliveries is tiny one moment and a million rows the next; a plan that was right
-    // for ten rows reads all of the million. Walking an index is right for both.
-    ...(lane === 'ask' ? {} : { enable_seqscan: 'off', enable_bitmapscan: 'off', jit: 'off' }),
+    ...plannerSettings(lane),
   };
   return Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+}
+
+/**
+ * The table of open deliveries is tiny one moment and a million rows the next; a plan that was right for
+ * ten rows reads all of the million, and is kept for as long as the statistics say nothing new. Walking an
+ * index row by row is right for both.
+ *
+ * Appends join what they were given with itself, and no table: for that, hashing is right.
+ */
+function plannerSettings(lane: Lane | LoneConnection): Record<string, string> {
+  if (lane === 'ask') return {};
+  const indexOnly = { enable_seqscan: 'off', enable_bitmapscan: 'off', jit: 'off' };
+  return lane === 'append' ? indexOnly : { ...indexOnly, enable_hashjoin: 'off', enable_mergejoin: 'off' };
 }
 
 const INT8 = 20;

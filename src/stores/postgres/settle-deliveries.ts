@@ -1,7 +1,12 @@
 import type { Settlement } from '../../ports/event-log.ts';
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 import { number } from './rows.ts';
 import { toText, toTextOrNull } from './text-columns.ts';
+
+/** Handed on from step to step: joining the steps would compare each row of one with each of the other. */
+const ATTEMPT = `
+  input.attempted, input.number, input.started_at, input.duration_ms, input.outcome, input.status, input.error,
+  input.response_headers, input.response_body, input.due_at`;
 
 /**
  * Records a whole group of settlements in one statement. The token is the fence: a delivery whose lease
@@ -19,7 +24,8 @@ const SETTLE = `
     DELETE FROM open_deliveries AS d USING input
     WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state <> 'pending'
     RETURNING d.seq, d.event_seq, d.id, d.tenant, d.subscription_id, d.destination_id, d.attempts,
-      d.created_at, d.last_status, d.last_error, d.replay_of, d.replay_id, d.order_key, input.at, input.n
+      d.created_at, d.last_status, d.last_error, d.replay_of, d.replay_id, d.order_key, input.n, input.at,
+      input.state AS end_state, input.reason, ${ATTEMPT}
   ), waiting AS (
     UPDATE open_deliveries AS d
     SET state = 'pending', due_at = input.due_at, reason = input.reason, updated_at = input.at,
@@ -29,24 +35,27 @@ const SETTLE = `
       last_error = CASE WHEN input.attempted THEN input.error ELSE d.last_error END
     FROM input
     WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state = 'pending'
-    RETURNING d.seq, d.event_seq, input.n
+    RETURNING d.seq, d.event_seq, input.n, ${ATTEMPT}
   ), moved AS (
     INSERT INTO ended_deliveries (
       seq, id, tenant, event_seq, subscription_id, destination_id, state, attempts, created_at, updated_at,
       reason, last_status, last_error, replay_of, replay_id)
-    SELECT seq, ended.id, tenant, event_seq, subscription_id, destination_id, input.state,
-      CASE WHEN attempted THEN attempts ELSE attempts - 1 END, created_at, input.at, input.reason,
-      CASE WHEN attempted THEN input.status ELSE last_status END,
-      CASE WHEN attempted THEN input.error ELSE last_error END, replay_of, replay_id
-    FROM ended JOIN input USING (n)
+    SELECT seq, id, tenant, event_seq, subscription_id, destination_id, end_state,
+      CASE WHEN attempted THEN attempts ELSE attempts - 1 END, created_at, at, reason,
+      CASE WHEN attempted THEN status ELSE last_status END, CASE WHEN attempted THEN error ELSE last_error END,
+      replay_of, replay_id
+    FROM ended
   ), recorded AS (
     INSERT INTO attempts (
       event_seq, delivery_seq, number, started_at, duration_ms, outcome, status, error, response_headers,
       response_body, next_attempt_at)
     SELECT event_seq, seq, number, started_at, duration_ms, outcome, status, error, response_headers,
       response_body, due_at
-    FROM (SELECT seq, event_seq, n FROM ended UNION ALL SELECT seq, event_seq, n FROM waiting) AS settled
-    JOIN input USING (n) WHERE attempted
+    FROM ended WHERE attempted
+    UNION ALL
+    SELECT event_seq, seq, number, started_at, duration_ms, outcome, status, error, response_headers,
+      response_body, due_at
+    FROM waiting WHERE attempted
   ), released AS MATERIALIZED (
     -- An aggregate, so that it is called once, after the last of them has been deleted.
     SELECT release_order_keys(array_agg(order_key), max(at)) FROM ended
@@ -61,13 +70,18 @@ export async function settleAll(
   database: Database,
   settlements: readonly Settlement[],
 ): Promise<('settled' | 'lease_lost')[]> {
-  const rows = await database.run('settle', {
+  const rows = await database.run('settle', settleStatement(settlements));
+  const settled = new Set(rows.map((row) => number(row, 'n')));
+  return settlements.map((_, n) => (settled.has(n) ? 'settled' : 'lease_lost'));
+}
+
+/** The statement that records settlements; it answers those that it recorded by their place in the list. */
+export function settleStatement(settlements: readonly Settlement[]): Statement {
+  return {
     name: 'settle',
     text: SETTLE,
     values: [JSON.stringify(settlements.map((settlement, n) => ({ n, ...settlementColumns(settlement) })))],
-  });
-  const settled = new Set(rows.map((row) => number(row, 'n')));
-  return settlements.map((_, n) => (settled.has(n) ? 'settled' : 'lease_lost'));
+  };
 }
 
 export function bytesOfSettlement({ attempt }: Settlement): number {
