@@ -38,6 +38,7 @@ export async function startGateway(config: Config, profile: Profile): Promise<Ru
   const store = await openStore(config);
   try {
     const services = composeServices(config, store, log, metrics);
+    await store.checkKeys?.(services.secretKeys.ids);
     const gateway = composeGateway(config, services, version);
     const adminKey = findAdminKey(config, profile);
     const context = httpContext(config, gateway, metrics, version, apiKeys(adminKey.key, services, gateway));

@@ -67,6 +67,11 @@ export class Acceptance {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Another node has added events: who follows the log has something to read. */
+  appendedElsewhere(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
   #request({ event, parsed }: IncomingEvent, dedupe: DedupeClaim | null): AppendRequest {
     return { event, dedupe, deliveries: this.#owed.plan(event, parsed) };
   }

@@ -1,13 +1,14 @@
 import { Problem } from '../domain/problem.ts';
 import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
-import type {
-  ApiKey,
-  Destination,
-  SealedSecret,
-  SettingKind,
-  SettingKinds,
-  Source,
-  Subscription,
+import {
+  type ApiKey,
+  type Destination,
+  type SealedSecret,
+  SETTING_KINDS,
+  type SettingKind,
+  type SettingKinds,
+  type Source,
+  type Subscription,
 } from '../domain/settings.ts';
 import { isCandidate } from '../domain/match.ts';
 import type { CompiledExpression } from '../ports/expressions.ts';
@@ -24,6 +25,12 @@ export interface ActiveSource {
   readonly bucket: TokenBucket | null;
   /** Compile anew from then on: a secret expires. */
   readonly validUntil: number;
+}
+
+/** A setting that is new, not as it was, or gone. */
+export interface ChangedSetting {
+  readonly kind: SettingKind;
+  readonly id: string;
 }
 
 export interface ActiveSubscription {
@@ -67,9 +74,30 @@ export class Directory {
     return this.#version;
   }
 
-  load(snapshot: SettingsSnapshot): void {
-    for (const { kind, setting } of snapshot.records) this.apply(kind, setting, snapshot.version);
+  /**
+   * Takes over the settings as the store has them and answers what that changed. What is the same stays
+   * the same object, so that nothing is compiled anew because someone else changed something else.
+   * A snapshot older than what is here changes nothing.
+   */
+  follow(snapshot: SettingsSnapshot): ChangedSetting[] {
+    if (snapshot.version < this.#version) return [];
+    const changed: ChangedSetting[] = [];
+    const present = new Set<string>();
+    for (const { kind, setting } of snapshot.records) {
+      present.add(setting.id);
+      if (JSON.stringify(this.get(kind, setting.id)) === JSON.stringify(setting)) continue;
+      this.apply(kind, setting, snapshot.version);
+      changed.push({ kind, id: setting.id });
+    }
+    for (const kind of SETTING_KINDS) {
+      for (const { id } of this.list(kind)) {
+        if (present.has(id)) continue;
+        this.remove(kind, id, snapshot.version);
+        changed.push({ kind, id });
+      }
+    }
     this.#version = snapshot.version;
+    return changed;
   }
 
   apply<Kind extends SettingKind>(kind: Kind, setting: SettingKinds[Kind], version: number): void {

@@ -46,6 +46,8 @@ export class Dispatcher {
   /** A claim was due while there was no room for what it finds. */
   #claimWaits = false;
   #running = false;
+  #looking = false;
+  #lookAgain = false;
   #cancelTimer: (() => void) | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
   #cancelSweep: (() => void) | null = null;
@@ -124,6 +126,24 @@ export class Dispatcher {
   /** Gives back what is ready but has not begun: the destination is paused, or its breaker has opened. */
   hold(destinationId: string): void {
     for (const delivery of this.#lane(destinationId).clear()) this.#giveBack(delivery);
+  }
+
+  /** Another node has written deliveries: those that it could not take on itself are for whoever can. */
+  async lookForPending(): Promise<void> {
+    this.#lookAgain = true;
+    if (this.#looking || !this.#running) return;
+    this.#looking = true;
+    try {
+      while (this.#lookAgain && this.#running) {
+        this.#lookAgain = false;
+        await this.#wakePending();
+      }
+    } catch (error) {
+      // The next sweep looks again.
+      this.#services.log.error('sweep.failed', {}, error);
+    } finally {
+      this.#looking = false;
+    }
   }
 
   /** What is under way, for metrics and the status page. */
@@ -330,16 +350,19 @@ export class Dispatcher {
     }
   }
 
+  async #wakePending(): Promise<void> {
+    for (const { destinationId, nextDueAt } of await this.#services.store.log.pendingLanes()) {
+      this.#lane(destinationId).wake(nextDueAt);
+    }
+    this.#armForNext();
+  }
+
   /** Looks for what no timer knows of: lost leases, and lanes of deliveries that others wrote. */
   async #sweep(): Promise<void> {
     try {
-      const { log } = this.#services.store;
       await this.#takeBackLost();
-      for (const { destinationId, nextDueAt } of await log.pendingLanes()) {
-        this.#lane(destinationId).wake(nextDueAt);
-      }
+      await this.#wakePending();
       for (const [id, lane] of this.#lanes) if (lane.isIdle()) this.#lanes.delete(id);
-      this.#armForNext();
     } catch (error) {
       this.#services.log.error('sweep.failed', {}, error);
     }

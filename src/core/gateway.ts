@@ -19,6 +19,7 @@ import { Retention, type RetentionPolicy } from './retention.ts';
 import { SecretRotation } from './secret-rotation.ts';
 import type { Services } from './services.ts';
 import { SettingsChanges } from './settings-changes.ts';
+import { StoreFollower } from './store-follower.ts';
 
 export interface GatewayOptions {
   readonly version: string;
@@ -51,6 +52,7 @@ export class Gateway {
   readonly keyUses: KeyUses;
   readonly secretRotation: SecretRotation;
   readonly #requests: OutboundRequests;
+  readonly #follower: StoreFollower;
 
   constructor(services: Services, options: GatewayOptions) {
     this.services = services;
@@ -72,7 +74,14 @@ export class Gateway {
     this.rejections = new Rejections(services, this.directory, options.rejections);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
     this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
-    this.settings = new SettingsChanges(services, this.directory, this.dispatcher);
+    this.#follower = new StoreFollower(
+      services,
+      this.directory,
+      this.dispatcher,
+      this.acceptance,
+      this.health,
+    );
+    this.settings = new SettingsChanges(services, this.directory, this.dispatcher, this.#follower);
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory);
@@ -81,7 +90,9 @@ export class Gateway {
 
   /** Loads the settings, then takes up what was pending when the last process ended. */
   async start(): Promise<void> {
-    this.directory.load(await this.services.store.settings.load());
+    // Before the first read, so that no change falls between the two.
+    this.#follower.start();
+    this.directory.follow(await this.services.store.settings.load());
     await this.keyUses.start();
     await this.health.load();
     await this.dispatcher.start();
@@ -91,6 +102,7 @@ export class Gateway {
 
   /** Lets what is under way finish and be recorded. The caller has stopped the intake before. */
   async stop(): Promise<void> {
+    await this.#follower.stop();
     await this.replays.stop();
     await this.retention.stop();
     await this.dispatcher.stop();

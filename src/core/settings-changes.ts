@@ -21,18 +21,25 @@ export interface LaneControl {
   hold(destinationId: string): void;
 }
 
+/** Reads the settings again, when others have changed them too. */
+export interface SettingsReader {
+  refresh(): Promise<void>;
+}
+
 /** Changes settings: the store first, then the directory that the hot path reads. */
 export class SettingsChanges {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
+  readonly #reader: SettingsReader;
   /** The last change of each setting that is being saved. */
   readonly #saving = new Map<string, Promise<void>>();
 
-  constructor(services: Services, directory: Directory, lanes: LaneControl) {
+  constructor(services: Services, directory: Directory, lanes: LaneControl, reader: SettingsReader) {
     this.#services = services;
     this.#directory = directory;
     this.#lanes = lanes;
+    this.#reader = reader;
   }
 
   /** A setting that the caller may see; a `Problem` (`not_found`) otherwise. */
@@ -83,8 +90,12 @@ export class SettingsChanges {
 
   async remove(kind: SettingKind, id: string, caller: Caller): Promise<void> {
     this.find(kind, id, caller.principal);
+    const known = this.#directory.version;
     const version = await this.#services.store.settings.remove(kind, id, this.#author(caller));
-    if (version !== null) this.#directory.remove(kind, id, version);
+    if (version !== null) {
+      this.#directory.remove(kind, id, version);
+      this.#readMissed(known, version);
+    }
     if (kind === 'subscription') {
       this.#end({ subscriptionId: id, state: 'cancelled', reason: 'subscription_deleted' });
     }
@@ -118,9 +129,16 @@ export class SettingsChanges {
     setting: SettingKinds[Kind],
     caller: Caller,
   ): Promise<void> {
+    const known = this.#directory.version;
     const version = await this.#services.store.settings.put(kind, setting, this.#author(caller));
     this.#directory.apply(kind, setting, version);
+    this.#readMissed(known, version);
     if (kind === 'destination') this.#lanes.wake(setting.id, this.#services.clock.now());
+  }
+
+  /** What others changed between the two versions: the directory now says that it is past that. */
+  #readMissed(known: number, version: number): void {
+    if (version > known + 1) void this.#reader.refresh();
   }
 
   #author(caller: Caller): ChangeAuthor {

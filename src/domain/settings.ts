@@ -174,5 +174,14 @@ export interface SettingKinds {
 /** What kind a setting is of. */
 export type SettingKind = keyof SettingKinds;
 
+/** Every kind there is. */
+export const SETTING_KINDS: readonly SettingKind[] = [
+  'source',
+  'destination',
+  'subscription',
+  'key',
+  'event_type',
+];
+
 /** The tenant of everything that names none. */
 export const DEFAULT_TENANT = 'default';

@@ -17,6 +17,8 @@ export interface SecretKeys {
   /** Whether the gateway keeps them itself; otherwise only the operator can change them. */
   readonly isOwn: boolean;
   readonly count: number;
+  /** Names of the keys, the one that seals first. They say nothing of the keys. */
+  readonly ids: readonly string[];
   /** Whether a sealed text was sealed under the newest key. */
   isNewest(sealed: string): boolean;
   /** A new key seals from now on. It is on disk before it seals anything. Throws when it cannot be kept. */

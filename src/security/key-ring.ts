@@ -40,6 +40,10 @@ export class KeyRing implements SecretBox, SecretKeys {
     return this.#keys.length;
   }
 
+  get ids(): string[] {
+    return this.#keys.map((key) => secretKeyId(key));
+  }
+
   seal(plaintext: string, context: string): string {
     return this.#box.seal(plaintext, context);
   }

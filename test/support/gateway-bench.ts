@@ -179,6 +179,7 @@ export class Bench {
       secretKeys: {
         isOwn: true,
         count: 1,
+        ids: ['legible'],
         isNewest: () => true,
         addNewest: () => undefined,
         keepNewest: () => 0,
