@@ -2,6 +2,7 @@ import { changeOperations } from './changes.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { destinationActionOperations } from './destination-actions.ts';
 import { destinationOperations } from './destinations.ts';
+import { eventTraceOperations } from './event-trace.ts';
 import { eventOperations } from './events.ts';
 import { filterOperations } from './filters.ts';
 import { keyOperations } from './keys.ts';
@@ -21,6 +22,7 @@ export const CATALOGUE: readonly Operation[] = [
   ...subscriptionOperations,
   ...publishOperations,
   ...eventOperations,
+  ...eventTraceOperations,
   ...deliveryOperations,
   ...replayOperations,
   ...rejectionOperations,

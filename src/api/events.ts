@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { ConsideredSubscription } from '../core/explain.ts';
 import type { LoggedEvent } from '../domain/event.ts';
+import { idTime } from '../domain/ids.ts';
 import { DEFAULT_TENANT } from '../domain/settings.ts';
 import { isTypePattern } from '../domain/type-pattern.ts';
-import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
+import { deliveryOut, deliveryView } from './deliveries.ts';
 import {
   bodyView,
   headerPairs,
@@ -40,6 +40,12 @@ export const eventFilterFields = {
   to: instantIn.optional().describe('received before this RFC 3339 time'),
   key: z.string().max(512).optional().describe('key of the events'),
   correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
+  external_id: z.string().max(512).optional().describe('the id that its sender gave it'),
+  request_id: z
+    .string()
+    .refine((text) => idTime(text) !== null, 'must be a request id, as in x-request-id')
+    .optional()
+    .describe('id of the request that brought it'),
   q: z.string().min(1).max(200).optional().describe('text in the body, the type, the key or the subject'),
 };
 
@@ -53,10 +59,22 @@ export function eventFilter(context: OperationContext, query: z.output<typeof ev
     ...(query.source === undefined ? {} : { source: query.source }),
     ...(query.key === undefined ? {} : { key: query.key }),
     ...(query.correlation_id === undefined ? {} : { correlationId: query.correlation_id }),
-    ...(query.from === undefined ? {} : { from: query.from }),
-    ...(query.to === undefined ? {} : { to: query.to }),
+    ...(query.external_id === undefined ? {} : { externalId: query.external_id }),
+    ...requestFilter(query),
     ...(query.q === undefined ? {} : { text: query.q }),
   };
+}
+
+/** An event is kept within the time limit of its request, and a request id says when that came. */
+const REQUEST_LIMIT_MS = 10 * 60_000;
+
+function requestFilter(query: z.output<typeof eventFilterQuery>) {
+  const { from, to, request_id: requestId } = query;
+  const times = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  const at = requestId === undefined ? null : idTime(requestId);
+  if (requestId === undefined || at === null) return times;
+  const latest = at + REQUEST_LIMIT_MS;
+  return { requestId, from: Math.max(from ?? 0, at), to: Math.min(to ?? latest, latest) };
 }
 
 const eventFields = {
@@ -79,7 +97,8 @@ const eventFields = {
 /** An event as JSON without headers and body, for lists. */
 export const eventSummaryOut = z.object(eventFields);
 
-const verificationOut = z.object({
+/** How an event's sender was proven, as JSON. */
+export const verificationOut = z.object({
   provider: z.string(),
   covers: z.enum(['body', 'metadata', 'nothing']),
   secret_number: z.int().nullable(),
@@ -120,7 +139,8 @@ export function eventSummary(event: LoggedEvent): z.input<typeof eventSummaryOut
   };
 }
 
-function verificationView({ verification }: LoggedEvent['origin']): z.input<typeof verificationOut> {
+/** A verification as `verificationOut` describes it. */
+export function verificationView({ verification }: LoggedEvent['origin']): z.input<typeof verificationOut> {
   return {
     provider: verification.provider,
     covers: verification.covers,
@@ -216,62 +236,5 @@ const deliveries = operation({
   },
 });
 
-const consideredOut = z.object({
-  subscription_id: id,
-  name: z.string(),
-  destination_id: id,
-  matched: z.boolean(),
-  reason: z.string(),
-  detail: z.string().nullable(),
-});
-
-function consideredView({ subscription, verdict }: ConsideredSubscription): z.input<typeof consideredOut> {
-  return {
-    subscription_id: subscription.id,
-    name: subscription.name,
-    destination_id: subscription.destinationId,
-    matched: verdict.matched,
-    reason: verdict.reason,
-    detail: verdict.detail ?? null,
-  };
-}
-
-const trace = operation({
-  name: 'events.trace',
-  method: 'GET',
-  path: '/v1/events/{id}/trace',
-  scope: 'read',
-  summary: 'Explain an event: how it was verified, which subscriptions took it and why, what became of it',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: z.object({
-    event: eventSummaryOut,
-    request_id: id,
-    verification: verificationOut,
-    dedupe_key: z.string().nullable(),
-    subscriptions: z.array(consideredOut),
-    deliveries: z.array(deliveryOut.extend({ attempts: z.array(attemptOut) })),
-    children: z.array(eventSummaryOut),
-  }),
-  status: 200,
-  run: async (context, { params }) => {
-    const event = await findEvent(context, params.id);
-    const explained = await context.gateway.explain.event(event);
-    return {
-      event: eventSummary(event),
-      request_id: event.origin.requestId,
-      verification: verificationView(event.origin),
-      dedupe_key: event.origin.dedupeKey,
-      subscriptions: explained.considered.map((considered) => consideredView(considered)),
-      deliveries: explained.deliveries.map(({ delivery, attempts }) => ({
-        ...deliveryView(delivery),
-        attempts: attempts.map((attempt) => attemptView(attempt)),
-      })),
-      children: explained.children.map((child) => eventSummary(child)),
-    };
-  },
-});
-
-/** Operations that read events: list, get, deliveries, trace. */
-export const eventOperations = [list, get, deliveries, trace];
+/** Operations that read events: list, get, deliveries. */
+export const eventOperations = [list, get, deliveries];

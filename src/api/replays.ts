@@ -35,7 +35,8 @@ const filterIn = z.strictObject({
   to: instantIn.optional().describe('before this RFC 3339 time'),
 });
 
-const replayOut = z.object({
+/** A replay as JSON. */
+export const replayOut = z.object({
   id,
   tenant: z.string(),
   state: z.enum(['running', 'completed', 'cancelled']),
@@ -43,6 +44,7 @@ const replayOut = z.object({
   matched: z.int(),
   created: z.int().describe('new deliveries made so far'),
   destination_id: z.string().nullable(),
+  created_by: z.string().describe('id of the API key'),
   created_at: instant,
   updated_at: instant,
 });
@@ -54,7 +56,8 @@ const startedOut = z.object({
   state: z.enum(['running', 'completed', 'cancelled']).nullable(),
 });
 
-function replayView(replay: Replay): z.input<typeof replayOut> {
+/** A replay as `replayOut` describes it. */
+export function replayView(replay: Replay): z.input<typeof replayOut> {
   return {
     id: replay.id,
     tenant: replay.tenant,
@@ -63,6 +66,7 @@ function replayView(replay: Replay): z.input<typeof replayOut> {
     matched: replay.matched,
     created: replay.created,
     destination_id: replay.destinationId,
+    created_by: replay.principal,
     created_at: isoTime(replay.createdAt),
     updated_at: isoTime(replay.updatedAt),
   };

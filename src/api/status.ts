@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Destination } from '../domain/settings.ts';
+import { formatDuration } from '../domain/units.ts';
 import type { DestinationBacklog } from '../ports/queries.ts';
 import { id, instant, isoTime, isoTimeOrNull, nothing, tenant } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
@@ -9,14 +10,18 @@ const stuckOut = z.object({
   what: z.enum(['destination', 'subscription', 'source']),
   id,
   name: z.string(),
-  problem: z.string().describe('disabled, paused, breaker_open, failing, backlog'),
+  problem: z
+    .enum(['disabled', 'paused', 'breaker_open', 'failing', 'backlog', 'expired'])
+    .describe('the gravest thing that is wrong with it'),
   since: instant.nullable(),
   why: z.string(),
   fix: z.string(),
+  command: z.string().nullable().describe('what lets it go, as a command; null when nobody can from here'),
   pending: z.int().nullable(),
 });
 
 type Stuck = z.input<typeof stuckOut>;
+type Trouble = Pick<Stuck, 'problem' | 'since' | 'why' | 'fix' | 'command'>;
 
 /** Deliveries that are overdue by less than this are on their way, not stuck. */
 const OVERDUE_MS = 60_000;
@@ -26,36 +31,48 @@ function destinationTrouble(
   context: OperationContext,
   destination: Destination,
   backlog: DestinationBacklog | undefined,
-): Pick<Stuck, 'problem' | 'since' | 'why' | 'fix'> | null {
+): Trouble | null {
   const { health, services } = context.gateway;
   const now = services.clock.now();
   const changedAt = isoTime(destination.stateChangedAt);
   const reason = destination.stateReason ?? destination.state;
   if (destination.state === 'disabled') {
     const fix = 'mend the receiver, then enable the destination and replay what is dead';
-    return { problem: 'disabled', since: changedAt, why: reason, fix };
+    const command = `ringback destinations enable ${destination.id}`;
+    return { problem: 'disabled', since: changedAt, why: reason, fix, command };
   }
   if (destination.state === 'paused') {
-    return { problem: 'paused', since: changedAt, why: reason, fix: 'resume the destination' };
+    const command = `ringback destinations resume ${destination.id}`;
+    return { problem: 'paused', since: changedAt, why: reason, fix: 'resume the destination', command };
   }
   const failingSince = health.failingSince(destination.id);
   const breaker = health.breaker(destination.id);
   if (breaker.state(now) !== 'closed') {
     const nextProbe = isoTimeOrNull(breaker.waitsUntil(now)) ?? 'now';
     const why = `it keeps failing; the next try is at ${nextProbe}`;
-    const fix = 'mend the receiver: deliveries go on by themselves';
-    return { problem: 'breaker_open', since: isoTimeOrNull(failingSince), why, fix };
+    const fix = 'mend the receiver: deliveries go on by themselves; enabling it tries at once';
+    const command = `ringback destinations enable ${destination.id}`;
+    return { problem: 'breaker_open', since: isoTimeOrNull(failingSince), why, fix, command };
   }
   if (failingSince !== null) {
     const why = 'no attempt has succeeded since then';
     const fix = 'look at its deliveries to see what it answers';
-    return { problem: 'failing', since: isoTime(failingSince), why, fix };
+    const command = `ringback deliveries list --destination ${destination.id} --state pending`;
+    return { problem: 'failing', since: isoTime(failingSince), why, fix, command };
   }
   const oldest = backlog?.oldestDueAt ?? null;
   if (oldest === null || now - oldest < OVERDUE_MS) return null;
   const why = 'deliveries come in faster than it takes them';
   const fix = 'raise max_in_flight or rate_limit, or make the receiver faster';
-  return { problem: 'backlog', since: isoTime(oldest), why, fix };
+  const { rateLimit } = destination;
+  if (rateLimit !== null) {
+    const rate = `{"limit":${rateLimit.limit * 2},"period":"${formatDuration(rateLimit.periodMs)}"}`;
+    const command = `ringback destinations update ${destination.id} --rate-limit '${rate}'`;
+    return { problem: 'backlog', since: isoTime(oldest), why, fix, command };
+  }
+  const more = Math.min(1_000, destination.maxInFlight * 2);
+  const command = `ringback destinations update ${destination.id} --max-in-flight ${more}`;
+  return { problem: 'backlog', since: isoTime(oldest), why, fix, command };
 }
 
 function stuckDestinations(
@@ -90,9 +107,34 @@ function switchedOff(context: OperationContext, of: string | undefined): Stuck[]
         since: isoTime(setting.updatedAt),
         why: 'switched off by an operator',
         fix: `enable the ${what}`,
+        command: `ringback ${what}s update ${setting.id} --enabled`,
         pending: null,
       }));
-  return [...off('source'), ...off('subscription')];
+  return [...off('source'), ...off('subscription'), ...expired(context, of)];
+}
+
+/** Subscriptions that take nothing any more although nobody switched them off. */
+function expired(context: OperationContext, of: string | undefined): Stuck[] {
+  const { directory, services } = context.gateway;
+  const now = services.clock.now();
+  return directory.list('subscription').flatMap((subscription): Stuck[] => {
+    const { id: subscriptionId, name, expiresAt, enabled } = subscription;
+    if (!enabled || expiresAt === null || expiresAt > now) return [];
+    if (of !== undefined && subscription.tenant !== of) return [];
+    return [
+      {
+        what: 'subscription',
+        id: subscriptionId,
+        name,
+        problem: 'expired',
+        since: isoTime(expiresAt),
+        why: 'its expires_at has passed, so it takes no new events',
+        fix: 'give it a later expires_at, or delete it',
+        command: `ringback subscriptions update ${subscriptionId} --expires-at 30d`,
+        pending: null,
+      },
+    ];
+  });
 }
 
 const show = operation({

@@ -38,7 +38,12 @@ export function addOperationCommands(program: Command): ReadonlyMap<string, Comm
 }
 
 function addOperation(group: Command, operation: Operation, resource: string, verb: string): void {
-  const command = group.command(verb).summary(operation.summary).description(describe(operation));
+  // The only question about it that there is: `ringback status`.
+  const isDefault = operation.name === 'status.show';
+  const command = group
+    .command(verb, { isDefault })
+    .summary(operation.summary)
+    .description(describe(operation));
   for (const name of parameterNames(operation)) {
     const named = name === 'id' && isNamedResource(resource);
     command.addArgument(new Argument(named ? '<id-or-name>' : `<${name}>`));

@@ -7,6 +7,7 @@ import { printList } from './list-views.ts';
 import { isNamedResource, NameBook, namedField } from './names.ts';
 import { printNextSteps } from './next-steps.ts';
 import { type Field, optionAt } from './operation-fields.ts';
+import { printStatus } from './status-view.ts';
 import { paint, printable, printJson, printText, usageFailure, withPoints } from './output.ts';
 import type { RequestInput } from './request-input.ts';
 
@@ -106,7 +107,8 @@ async function printAnswer(
   const item = recordOf(answer);
   if (Array.isArray(item['data'])) {
     await printPage(operation, recordsOf(item['data']), textOf(item, 'next_cursor'), names);
-  } else printDetails(item);
+  } else if (operation.name === 'status.show') printStatus(item);
+  else printDetails(item);
   printNextSteps(operation.name, item);
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type ApiClient, ProblemFailure } from './api-client.ts';
 import { cliName } from './cli-name.ts';
 import { addConnectionOptions, connect, type CommandFlags } from './connect.ts';
-import { type JsonRecord, recordOf, textOf } from './json-value.ts';
+import { type JsonRecord, recordOf, recordsOf, textOf } from './json-value.ts';
 import { idPrefix, NameBook } from './names.ts';
 import { failure, printable, printJson, usageFailure } from './output.ts';
 import { tellEvent } from './why-event.ts';
@@ -44,28 +44,56 @@ async function explain(api: ApiClient, given: string, json: boolean): Promise<vo
     ]);
   }
   if (prefix === 'dlv') return explainDelivery(api, id, json);
-  if (prefix === 'rej' || prefix === 'req') return explainRejection(api, id, json);
+  if (prefix === 'rej') return explainRejection(api, id, json);
+  if (prefix === 'req') return explainRequest(api, id, json);
   const trace = await findTrace(api, id, prefix);
   if (json) printJson(trace);
   else await tellEvent(trace, new NameBook(api));
 }
 
 async function explainDelivery(api: ApiClient, id: string, json: boolean): Promise<void> {
-  const delivery = recordOf(await api.call('GET', `/v1/deliveries/${id}`));
-  if (json) {
-    printJson(delivery);
+  const alone = recordOf(await api.call('GET', `/v1/deliveries/${id}`));
+  const eventId = encodeURIComponent(textOf(alone, 'event_id') ?? '');
+  const trace = recordOf(await api.call('GET', `/v1/events/${eventId}/trace`));
+  // The trace also knows when its destination was held; it tells of the newest deliveries only.
+  const delivery = recordsOf(trace['deliveries']).find((one) => one['id'] === id) ?? alone;
+  if (json) printJson(delivery);
+  else await tellEvent(trace, new NameBook(api), delivery);
+}
+
+/** A request was refused, or it brought an event; or it was a repetition, which leaves no trace of its own. */
+async function explainRequest(api: ApiClient, id: string, json: boolean): Promise<void> {
+  const rejection = await found(() => api.call('GET', `/v1/rejections/${id}`));
+  if (rejection !== null) {
+    if (json) printJson(rejection);
+    else await tellRejection(recordOf(rejection), new NameBook(api));
     return;
   }
-  const eventId = encodeURIComponent(textOf(delivery, 'event_id') ?? '');
-  const trace = recordOf(await api.call('GET', `/v1/events/${eventId}/trace`));
-  await tellEvent(trace, new NameBook(api), delivery);
+  const query = { request_id: id, limit: '2' };
+  const page = recordOf(await api.call('GET', '/v1/events', { query }));
+  const events = recordsOf(page['data']).map((event) => textOf(event, 'id') ?? '');
+  const [only, another] = events;
+  if (only === undefined) {
+    throw failure(`no event and no rejection came of the request ${id}`, [
+      'a request that repeats an event is answered with the id of the first: look at that',
+      'rejections are kept in a bounded number, events until their retention: either may be gone',
+    ]);
+  }
+  if (another !== undefined) {
+    throw failure('it is a batch that brought several events; ask about one of them:', [
+      ...events,
+      `all: ${cliName()} events list --request-id ${id}`,
+    ]);
+  }
+  const trace = recordOf(await api.call('GET', `/v1/events/${encodeURIComponent(only)}/trace`));
+  if (json) printJson(trace);
+  else await tellEvent(trace, new NameBook(api));
 }
 
 async function explainRejection(api: ApiClient, id: string, json: boolean): Promise<void> {
   const rejection = await found(() => api.call('GET', `/v1/rejections/${id}`));
   if (rejection === null) {
     throw failure(`no rejection has the id ${id}`, [
-      'a request that was accepted is an event: its answer carried the event id',
       'rejections are kept in a bounded number: an old one may be gone',
     ]);
   }
@@ -79,10 +107,9 @@ async function findTrace(api: ApiClient, id: string, prefix: string | null): Pro
   if (direct !== null) return recordOf(direct);
   const none = `no event has the id ${printable(id)}`;
   if (prefix !== null) throw failure(none, ['it may be past its retention, or of another server or tenant']);
-  // The sender's id is known for as long as the de-duplication window; older events are found by their text.
-  const query = { q: id.slice(0, 200), limit: '5' };
-  const page = recordOf(await api.call('GET', '/v1/events', { query }));
-  const events = Array.isArray(page['data']) ? page['data'].map((one) => recordOf(one)) : [];
+  // The sender's id is known for as long as the de-duplication window; older events are found by looking.
+  let events = await listed(api, { external_id: id.slice(0, 512) });
+  if (events.length === 0) events = await listed(api, { q: id.slice(0, 200) });
   const [only, another] = events.map((event) => textOf(event, 'id') ?? '');
   if (only !== undefined && another === undefined) {
     return recordOf(await api.call('GET', `/v1/events/${encodeURIComponent(only)}/trace`));
@@ -99,6 +126,11 @@ async function findTrace(api: ApiClient, id: string, prefix: string | null): Pro
       printable(`${textOf(event, 'id')}  ${textOf(event, 'type')}  ${textOf(event, 'source')}`),
     ),
   );
+}
+
+async function listed(api: ApiClient, query: Record<string, string>): Promise<JsonRecord[]> {
+  const page = recordOf(await api.call('GET', '/v1/events', { query: { ...query, limit: '5' } }));
+  return recordsOf(page['data']);
 }
 
 /** `null` when the server says that there is no such thing, or that this cannot be an id. */

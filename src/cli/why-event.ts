@@ -13,7 +13,7 @@ export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonR
       `"${show(event, 'source')}", received ${fullTime(textOf(event, 'received_at') ?? '')}.`,
   );
   printText(verificationText(recordOf(trace['verification'])));
-  printText(dedupeText(event, textOf(trace, 'dedupe_key')));
+  printText(dedupeText(event, recordOf(trace['dedupe'])));
   const parent = textOf(event, 'causation_id');
   if (parent !== null) printText(`It was caused by ${printable(parent)}.`);
   await tellSubscriptions(recordsOf(trace['subscriptions']), event, names);
@@ -27,6 +27,7 @@ export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonR
     const others = deliveries.length - shown.length;
     printText(`\n${others} more: ${cliName()} why ${show(event, 'id')}`);
   }
+  tellReplays(recordsOf(trace['replays']));
   tellChildren(recordsOf(trace['children']));
 }
 
@@ -49,12 +50,27 @@ function verificationText(verification: JsonRecord): string {
   return `It was verified as ${show(verification, 'provider')}: ${parts.join('; ')}.`;
 }
 
-function dedupeText(event: JsonRecord, key: string | null): string {
-  const external = textOf(event, 'external_id');
-  const name = key ?? external;
-  return name === null
-    ? 'It carries no id of its sender, so a repeated request would be a new event.'
-    : `Its sender calls it ${printable(name)}; a repeated request with that id gives this event again.`;
+const DEDUPED_BY: Readonly<Record<string, string>> = {
+  provider_event_id: 'the id that its sender gave it',
+  expression: "the source's dedupe key",
+  body: 'its body, for the sender gives no id',
+  publisher_event_id: 'the id that its publisher gave it',
+  idempotency_key: 'the Idempotency-Key of the request',
+};
+
+function dedupeText(event: JsonRecord, dedupe: JsonRecord): string {
+  const key = textOf(dedupe, 'key');
+  if (key === null) {
+    const external = textOf(event, 'external_id');
+    const name = external === null ? '' : `Its sender calls it ${printable(external)}. `;
+    return `${name}It has no de-duplication key, so a repeated request would be a new event.`;
+  }
+  const by = DEDUPED_BY[textOf(dedupe, 'by') ?? ''] ?? 'a key';
+  const then =
+    dedupe['held'] === true
+      ? 'a repeated request with that gives this event again.'
+      : 'the time for which that is remembered is over: a repetition would be a new event.';
+  return `It is known by ${by}, ${printable(key)}; ${then}`;
 }
 
 async function tellSubscriptions(
@@ -131,8 +147,26 @@ async function tellDelivery(delivery: JsonRecord, names: NameBook): Promise<void
   const replayed = textOf(delivery, 'replay_of');
   if (replayed !== null) printText(`  It replays ${printable(replayed)}.`);
   const attempts = recordsOf(delivery['attempts']);
+  for (const hold of recordsOf(delivery['held'])) printText(`  ${holdText(hold)}`);
   for (const line of stateLines(delivery, destination, attempts.length)) printText(`  ${line}`);
   if (attempts.length > 0) printAttempts(attempts, '  ');
+}
+
+const HELD: Readonly<Record<string, string>> = {
+  paused: 'The destination was paused',
+  disabled: 'The destination was disabled',
+  breaker_open: 'The breaker of the destination was open',
+};
+
+function holdText(hold: JsonRecord): string {
+  const until = textOf(hold, 'until');
+  const reason = textOf(hold, 'reason');
+  const by = textOf(hold, 'by') ?? 'gateway';
+  const what = HELD[textOf(hold, 'what') ?? ''] ?? 'It was held';
+  const end = until === null ? 'until now' : `to ${fullTime(until)}`;
+  const who = by === 'gateway' ? '' : `, by ${printable(by)}`;
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  return `${what} from ${fullTime(textOf(hold, 'from') ?? '')} ${end}${who}${why}.`;
 }
 
 function stateLines(delivery: JsonRecord, destination: JsonRecord | null, attempts: number): string[] {
@@ -163,6 +197,17 @@ function stateLines(delivery: JsonRecord, destination: JsonRecord | null, attemp
       return [`It was cancelled: ${why === '' ? 'no reason is kept' : why}.`];
     default:
       return [];
+  }
+}
+
+function tellReplays(replays: readonly JsonRecord[]): void {
+  if (replays.length === 0) return;
+  printText(`\n${paint('bold', 'replays')}`);
+  for (const replay of replays) {
+    printText(
+      `  ${show(replay, 'id')}  ${show(replay, 'state')}, made ${fullTime(textOf(replay, 'created_at') ?? '')} ` +
+        `by ${show(replay, 'created_by')}`,
+    );
   }
 }
 

@@ -87,7 +87,11 @@ export class Acceptance {
           `the key was used for another request: ${appended.eventId}`,
         );
       }
-      this.#services.log.info('event.duplicate', { event_id: appended.eventId, source: event.source });
+      this.#services.log.info('event.duplicate', {
+        event_id: appended.eventId,
+        request_id: event.origin.requestId,
+        source: event.source,
+      });
       return { eventId: appended.eventId, duplicate: true, deliveries: 0 };
     }
     const durationMs = this.#services.clock.now() - event.receivedAt;

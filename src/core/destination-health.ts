@@ -30,6 +30,7 @@ export class DestinationHealth {
   readonly #events: OperatorEvents;
   readonly #act: HealthActions;
   readonly #health = new Map<string, Health>();
+  #startedAt = 0;
 
   constructor(services: Services, events: OperatorEvents, actions: HealthActions) {
     this.#services = services;
@@ -37,8 +38,14 @@ export class DestinationHealth {
     this.#act = actions;
   }
 
+  /** When this process began to watch: breakers are not older. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
   /** Remembers what the last process knew. */
   async load(): Promise<void> {
+    this.#startedAt = this.#services.clock.now();
     for (const { destinationId, failingSince } of await this.#services.store.upkeep.failingDestinations()) {
       this.#of(destinationId).failingSince = failingSince;
     }

@@ -2,8 +2,11 @@ import type { Attempt, Delivery } from '../domain/delivery.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import { matchSubscription, type MatchVerdict } from '../domain/match.ts';
 import type { Subscription } from '../domain/settings.ts';
+import type { Replay } from '../domain/records.ts';
+import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import { EventInput } from './expression-input.ts';
+import { type Hold, holdsOf, holdsWithin } from './holds.ts';
 import { filterAnswer } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 
@@ -12,14 +15,34 @@ export interface ConsideredSubscription {
   readonly verdict: MatchVerdict;
 }
 
+/** One delivery with all that was done for it, and when nothing was. */
+export interface ExplainedDelivery {
+  readonly delivery: Delivery;
+  readonly attempts: readonly Attempt[];
+  /** Times of its life in which its destination was held. */
+  readonly held: readonly Hold[];
+}
+
+/** By what a repetition of the event would be recognised, and whether it still would be. */
+export interface DedupeExplanation {
+  readonly key: string;
+  readonly by: 'provider_event_id' | 'expression' | 'body' | 'publisher_event_id' | 'idempotency_key';
+  /** False once the window has passed. */
+  readonly held: boolean;
+}
+
 export interface Explanation {
   readonly event: LoggedEvent;
+  readonly dedupe: DedupeExplanation | null;
   readonly considered: readonly ConsideredSubscription[];
-  readonly deliveries: readonly { readonly delivery: Delivery; readonly attempts: readonly Attempt[] }[];
+  readonly deliveries: readonly ExplainedDelivery[];
+  readonly replays: readonly Replay[];
   readonly children: readonly LoggedEvent[];
 }
 
 const MOST = 200;
+/** Replays of one event that are told of, the newest. */
+const MOST_REPLAYS = 50;
 
 /**
  * Answers "why": how an event got in, what each subscription of that time said to it, and what became
@@ -28,10 +51,12 @@ const MOST = 200;
 export class Explain {
   readonly #services: Services;
   readonly #directory: Directory;
+  readonly #health: DestinationHealth;
 
-  constructor(services: Services, directory: Directory) {
+  constructor(services: Services, directory: Directory, health: DestinationHealth) {
     this.#services = services;
     this.#directory = directory;
+    this.#health = health;
   }
 
   async event(event: LoggedEvent): Promise<Explanation> {
@@ -39,17 +64,75 @@ export class Explain {
     const page = { limit: MOST, before: null };
     const subscriptions = await settings.asOf('subscription', event.settingsVersion);
     const { items } = await queries.deliveries({ eventId: event.id }, page);
-    const deliveries = await Promise.all(
-      items.map(async (delivery) => ({ delivery, attempts: await queries.attempts(delivery.id) })),
-    );
-    const chain = { tenant: event.tenant, correlationId: event.correlationId ?? event.id };
-    const chained = await queries.events(chain, page);
     return {
       event,
+      dedupe: await this.#dedupe(event),
       considered: this.consider(event, subscriptions),
-      deliveries: deliveries.toReversed(),
-      children: chained.items.filter((child) => child.causationId === event.id),
+      deliveries: await this.#deliveries(items.toReversed()),
+      replays: await this.#replays(items),
+      children: await this.#children(event),
     };
+  }
+
+  async #deliveries(deliveries: readonly Delivery[]): Promise<ExplainedDelivery[]> {
+    const { queries } = this.#services.store;
+    const destinations = new Map(deliveries.map(({ destinationId: id, tenant }) => [id, { id, tenant }]));
+    const holds = new Map(
+      await Promise.all(
+        Array.from(
+          destinations.values(),
+          async (destination) =>
+            [destination.id, await holdsOf(destination, this.#services, this.#health)] as const,
+        ),
+      ),
+    );
+    const now = this.#services.clock.now();
+    return Promise.all(
+      deliveries.map(async (delivery) => {
+        const isOpen = delivery.state === 'pending' || delivery.state === 'leased';
+        const until = isOpen ? now : delivery.updatedAt;
+        const all = holds.get(delivery.destinationId) ?? [];
+        return {
+          delivery,
+          attempts: await queries.attempts(delivery.id),
+          held: holdsWithin(all, delivery.createdAt, until),
+        };
+      }),
+    );
+  }
+
+  async #replays(deliveries: readonly Delivery[]): Promise<Replay[]> {
+    const ids = new Set(deliveries.flatMap(({ replayId }) => (replayId === null ? [] : [replayId])));
+    const { queries } = this.#services.store;
+    const found = await Promise.all([...ids].slice(0, MOST_REPLAYS).map((id) => queries.replay(id)));
+    return found.filter((replay) => replay !== null).toReversed();
+  }
+
+  /** Those that name it as their cause: in its chain, or in the one that begins with it. */
+  async #children(event: LoggedEvent): Promise<LoggedEvent[]> {
+    const { queries } = this.#services.store;
+    const chains = new Set([event.correlationId ?? event.id, event.id]);
+    const pages = await Promise.all(
+      Array.from(chains, (correlationId) =>
+        queries.events({ tenant: event.tenant, correlationId }, { limit: MOST, before: null }),
+      ),
+    );
+    return pages
+      .flatMap(({ items }) => items)
+      .filter((child) => child.causationId === event.id)
+      .toSorted((left, right) => right.seq - left.seq);
+  }
+
+  async #dedupe(event: LoggedEvent): Promise<DedupeExplanation | null> {
+    const { dedupeKey: key } = event.origin;
+    if (key === null) return null;
+    const by = dedupedBy(event, key);
+    const scope =
+      by === 'idempotency_key'
+        ? `idempotency:${event.tenant}`
+        : (event.sourceId ?? `publish:${event.tenant}:${event.source}`);
+    const holder = await this.#services.store.queries.dedupeHolder(scope, key);
+    return { key, by, held: holder === event.id };
   }
 
   /** What each subscription of the event's tenant says to it. */
@@ -63,4 +146,10 @@ export class Explain {
         return { subscription, verdict: matchSubscription(event, subscription, test) };
       });
   }
+}
+
+function dedupedBy(event: LoggedEvent, key: string): DedupeExplanation['by'] {
+  if (event.sourceId === null) return key === event.externalId ? 'publisher_event_id' : 'idempotency_key';
+  if (key === event.externalId) return 'provider_event_id';
+  return key.startsWith('body:') ? 'body' : 'expression';
 }

@@ -84,7 +84,7 @@ export class Gateway {
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher, this.#follower);
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher);
-    this.explain = new Explain(services, this.directory);
+    this.explain = new Explain(services, this.directory, this.health);
     this.retention = new Retention(services, options.retention, this.operatorEvents);
   }
 

@@ -50,7 +50,8 @@ export class OperatorEvents {
       key,
       subject: key,
       externalId: null,
-      correlationId: null,
+      // What it is about is also how all that was told of it is found again: that has an index.
+      correlationId: key,
       causationId: null,
       occurredAt: now,
       receivedAt: now,

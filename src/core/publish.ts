@@ -90,7 +90,8 @@ export class Publish {
       key: published.key,
       subject: published.subject,
       externalId: published.externalId,
-      correlationId: published.correlationId,
+      // Who names only a cause is in its chain: else the cause's trace would not find it.
+      correlationId: published.correlationId ?? published.causationId,
       causationId: published.causationId,
       occurredAt: published.occurredAt ?? nowMs,
       receivedAt: nowMs,

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { START_MS } from '../testing/builders.ts';
 import { SeededRandomness } from '../testing/seeded-randomness.ts';
-import { IdMaker } from './ids.ts';
+import { IdMaker, idTime } from './ids.ts';
 
 function makerAt(clock: { nowMs: number }, seed = 1): IdMaker {
   const random = new SeededRandomness(seed);
@@ -66,5 +66,16 @@ describe('ids', () => {
     // More than one pool of random bytes holds.
     const all = Array.from({ length: 1_000 }, () => [one.make('evt'), other.make('evt')]).flat();
     expect(new Set(all).size).toBe(2_000);
+  });
+
+  test('tell when they were made', () => {
+    const clock = { nowMs: START_MS };
+    const ids = makerAt(clock);
+    const first = ids.make('req');
+    clock.nowMs += 86_400_123;
+    expect([first, ids.make('evt')].map((id) => idTime(id))).toEqual([START_MS, START_MS + 86_400_123]);
+    for (const other of ['', 'req_1', 'evt_stripe_made_this', `req_${'i'.repeat(26)}`, `${first}0`]) {
+      expect(idTime(other), other).toBeNull();
+    }
   });
 });

@@ -70,3 +70,19 @@ function encode(value: number, chars: number): string {
   }
   return text;
 }
+
+/**
+ * When one of our ids was made, in milliseconds since the epoch; `null` for a text that is none. Good for
+ * finding what has no index: whatever carries the id came soon after.
+ */
+export function idTime(id: string): number | null {
+  const body = /^[a-z]{3}_([0-9a-z]{26})$/.exec(id)?.[1];
+  if (body === undefined) return null;
+  let ms = 0;
+  for (const char of body.slice(0, TIME_CHARS)) {
+    const digit = ALPHABET.indexOf(char);
+    if (digit < 0) return null;
+    ms = ms * 32 + digit;
+  }
+  return ms;
+}

@@ -44,7 +44,7 @@ async function ingest(
     if (tooLarge) throw context.ingest.tooLarge(active, { ...call, body });
     context.budget.take(body.byteLength);
     try {
-      return send(reply, await context.ingest.accept(active, { ...call, body }));
+      return send(reply, await context.ingest.accept(active, { ...call, body }), request.id);
     } finally {
       context.budget.giveBack(body.byteLength);
     }
@@ -55,15 +55,17 @@ async function ingest(
   }
 }
 
-function send(reply: FastifyReply, result: IngestAnswer): FastifyReply {
+/** The request id goes along also where the provider wants its own answer: `ringback why ID` takes it. */
+function send(reply: FastifyReply, result: IngestAnswer, requestId: string): FastifyReply {
   if (result.answer !== null) {
     const { status, headers, body } = result.answer;
-    return reply.code(status).headers(headers).send(body);
+    return reply.code(status).header('x-request-id', requestId).headers(headers).send(body);
   }
   if (result.kind === 'handshake') throw new Problem('internal_error', 'a handshake without an answer');
   // Written by hand: two fields that need no escaping, on the hottest path there is.
   return reply
     .code(202)
+    .header('x-request-id', requestId)
     .type('application/json; charset=utf-8')
     .send(`{"id":"${result.eventId}","duplicate":${result.duplicate}}`);
 }

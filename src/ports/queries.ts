@@ -26,6 +26,10 @@ export interface EventFilter {
   readonly source?: string;
   readonly key?: string;
   readonly correlationId?: string;
+  /** The sender's own id of the event. Not indexed. */
+  readonly externalId?: string;
+  /** Of the request that brought it. Not indexed: narrow it down by `from` and `to`. */
+  readonly requestId?: string;
   readonly from?: number;
   readonly to?: number;
   /** Text that occurs in the body, the key, the subject or the type. */

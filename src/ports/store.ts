@@ -22,6 +22,12 @@ export interface ChangeAuthor {
   readonly remoteAddress: string | null;
 }
 
+/** One version of a setting, with who made it; `setting` is `null` where it was removed. */
+export interface SettingVersion<Kind extends SettingKind = SettingKind> {
+  readonly change: SettingChange;
+  readonly setting: SettingKinds[Kind] | null;
+}
+
 /** When an API key was last used, in milliseconds since the epoch. */
 export interface KeyUse {
   readonly keyId: string;
@@ -44,6 +50,12 @@ export interface SettingsStore {
   remove(kind: SettingKind, id: string, author: ChangeAuthor): Promise<number | null>;
   /** The settings of one kind as they were at `version`: what an event was matched against. */
   asOf<Kind extends SettingKind>(kind: Kind, version: number): Promise<readonly SettingKinds[Kind][]>;
+  /** The versions of one setting, also of one that is gone; newest first, at most `limit` of them. */
+  history<Kind extends SettingKind>(
+    kind: Kind,
+    id: string,
+    limit: number,
+  ): Promise<readonly SettingVersion<Kind>[]>;
   /**
    * Notes when keys were used; a later time that is already there stays. No version comes of it: that would
    * fill the audit log with what is not a change.

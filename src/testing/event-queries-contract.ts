@@ -41,6 +41,7 @@ const EVENTS = {
     sourceId: 'src_github',
     source: 'github',
     key: 'cus_1',
+    externalId: 'delivery-7',
     receivedAt: START_MS + 20,
   },
   published: {
@@ -49,6 +50,7 @@ const EVENTS = {
     sourceId: null,
     source: 'billing',
     correlationId: 'cor_1',
+    origin: { ...buildEvent().origin, requestId: 'req_published' },
     receivedAt: START_MS + 30,
   },
 } as const;
@@ -82,6 +84,8 @@ const FILTERS: readonly (readonly [string, EventFilter, readonly EventName[]])[]
   ['the source of published events', { source: 'billing' }, ['published']],
   ['a key', { key: 'cus_1' }, ['opened', 'paid']],
   ['a correlation id', { correlationId: 'cor_1' }, ['published', 'paid']],
+  ["an id of the sender's", { externalId: 'delivery-7' }, ['opened']],
+  ['a request id', { requestId: 'req_published' }, ['published']],
   ['received at or after', { from: START_MS + 20 }, ['published', 'opened']],
   ['received before', { to: START_MS + 20 }, ['failed', 'paid']],
   ['received between', { from: START_MS + 10, to: START_MS + 30 }, ['opened', 'failed']],

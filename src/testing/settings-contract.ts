@@ -174,6 +174,27 @@ function describePast(harness: StoreHarness): void {
     expect(await store.settings.asOf('source', third)).toEqual([]);
   });
 
+  it('tells every version of one setting, newest first, also once it is gone', async () => {
+    const store = await harness.open();
+    const one = buildDestination();
+    const paused = { ...one, state: 'paused' as const, stateReason: 'by_hand' };
+    await store.settings.put('destination', one, author);
+    await store.settings.put('destination', buildDestination(), author);
+    await store.settings.put('source', buildSource({ id: one.id }), author);
+    const second = await store.settings.put('destination', paused, { ...author, principal: 'key_other' });
+    await store.settings.remove('destination', one.id, author);
+
+    const history = await store.settings.history('destination', one.id, 10);
+    expect(history.map(({ change, setting }) => [change.action, setting])).toEqual([
+      ['deleted', null],
+      ['updated', paused],
+      ['created', one],
+    ]);
+    expect(history[1]?.change).toMatchObject({ version: second, principal: 'key_other', at: author.at });
+    expect(await store.settings.history('destination', one.id, 2)).toEqual(history.slice(0, 2));
+    expect(await store.settings.history('subscription', one.id, 10)).toEqual([]);
+  });
+
   it('remembers a setting that was removed and made again', async () => {
     const store = await harness.open();
     const subscription = buildSubscription();

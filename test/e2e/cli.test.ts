@@ -382,7 +382,7 @@ describe('why', () => {
     });
     expect(stdout).toMatch(/is an event com\.github\.push from "why-hub"/);
     expect(stdout).toMatch(/It was verified as github: the proof covers the body; secret 0/);
-    expect(stdout).toMatch(/Its sender calls it why-guid/);
+    expect(stdout).toMatch(/known by the id that its sender gave it, why-guid; a repeated request/);
     expect(stdout).toMatch(/yes {2}why-all: goes to why-good/);
     expect(stdout).toMatch(/no {3}why-invoices: it takes other types \(invoice\.\*\), not com\.github\.push/);
     expect(stdout).toMatch(/no {3}why-filter: its filter said no: data\.ref == "refs\/heads\/dev"/);

@@ -127,6 +127,8 @@ function eventMatches(event: Event, filter: EventFilter): boolean {
     (fits(filter.source, event.source) || fits<string | null>(filter.source, event.sourceId)) &&
     fits<string | null>(filter.key, event.key) &&
     fits<string | null>(filter.correlationId, event.correlationId) &&
+    fits<string | null>(filter.externalId, event.externalId) &&
+    fits(filter.requestId, event.origin.requestId) &&
     within(event.receivedAt, filter) &&
     (filter.text === undefined || containsText(event, filter.text))
   );

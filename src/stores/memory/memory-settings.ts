@@ -8,6 +8,7 @@ import type {
   SettingRecord,
   SettingsSnapshot,
   SettingsStore,
+  SettingVersion,
 } from '../../ports/store.ts';
 import { pageOf } from './memory-queries.ts';
 import type { MemoryTables, SettingStep } from './memory-tables.ts';
@@ -56,6 +57,21 @@ export class MemorySettings implements SettingsStore {
     return recordsAfter(this.#tables().settingSteps.filter((step) => step.change.version <= version))
       .filter((record) => isOf(record, kind))
       .map((record) => record.setting);
+  }
+
+  async history<Kind extends SettingKind>(
+    kind: Kind,
+    id: string,
+    limit: number,
+  ): Promise<readonly SettingVersion<Kind>[]> {
+    return this.#tables()
+      .settingSteps.filter(({ change }) => change.kind === kind && change.settingId === id)
+      .toReversed()
+      .slice(0, limit)
+      .map(({ change, record }) => ({
+        change,
+        setting: record !== null && isOf(record, kind) ? record.setting : null,
+      }));
   }
 
   async recordKeyUses(uses: readonly KeyUse[]): Promise<void> {

@@ -178,6 +178,8 @@ function eventConditions(filter: EventFilter): Conditions {
   where.addIf('(source_id = ? OR source = ?)', textOf(filter.source));
   where.addIf('key = ?', textOf(filter.key));
   where.addIf('correlation_id = ?', textOf(filter.correlationId));
+  where.addIf('external_id = ?', textOf(filter.externalId));
+  where.addIf("origin::json ->> 'requestId' = ?", textOf(filter.requestId));
   where.addIf('received_at >= ?', filter.from);
   where.addIf('received_at < ?', filter.to);
   if (filter.text !== undefined) {

@@ -8,6 +8,7 @@ import type {
   SettingRecord,
   SettingsSnapshot,
   SettingsStore,
+  SettingVersion,
 } from '../../ports/store.ts';
 import { Conditions, pageOf } from './conditions.ts';
 import type { Database, Run } from './database.ts';
@@ -32,6 +33,8 @@ export function settings(database: Database, announce: (run: Run) => Promise<voi
     remove: (kind, id, by) => change((run) => removeSetting(run, kind, id, by)),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       settingsAsOf(database, kind, version) as Promise<SettingKinds[Kind][]>,
+    history: <Kind extends SettingKind>(kind: Kind, id: string, limit: number) =>
+      settingHistory(database, kind, id, limit) as Promise<SettingVersion<Kind>[]>,
     recordKeyUses: (uses) => recordKeyUses(database, uses),
     keyUses: () => keyUses(database),
     changes: (filter, page) => settingChanges(database, filter, page),
@@ -126,6 +129,22 @@ async function settingsAsOf(database: Database, kind: SettingKind, version: numb
     values: [kind, version],
   });
   return rows.map((row) => document(row, 'document') as Setting);
+}
+
+async function settingHistory(
+  database: Database,
+  kind: SettingKind,
+  id: string,
+  limit: number,
+): Promise<SettingVersion[]> {
+  const rows = await database.run('ask', {
+    text: 'SELECT * FROM settings_log WHERE kind = $1 AND setting_id = $2 ORDER BY version DESC LIMIT $3',
+    values: [kind, toText(id), limit],
+  });
+  return rows.map((row) => ({
+    change: changeFromRow(row),
+    setting: row['document'] === null ? null : (document(row, 'document') as Setting),
+  }));
 }
 
 async function settingChanges(

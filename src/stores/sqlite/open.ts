@@ -4,7 +4,7 @@ import { Problem } from '../../domain/problem.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { EventLog } from '../../ports/event-log.ts';
 import type { Queries, ReplayQueries } from '../../ports/queries.ts';
-import type { ReplayStore, SettingsStore, Store, Upkeep } from '../../ports/store.ts';
+import type { ReplayStore, SettingsStore, SettingVersion, Store, Upkeep } from '../../ports/store.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { FileLock } from './lock.ts';
 import type { ReadOperations } from './read-operations.ts';
@@ -128,6 +128,8 @@ function settings(writer: Writer, reader: Reader): SettingsStore {
     remove: (kind, id, by) => writer.call('removeSetting', { kind, id, by }),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       reader.call('settingsAsOf', { kind, version }) as Promise<SettingKinds[Kind][]>,
+    history: <Kind extends SettingKind>(kind: Kind, id: string, limit: number) =>
+      reader.call('settingHistory', { kind, id, limit }) as Promise<SettingVersion<Kind>[]>,
     recordKeyUses: (uses) => writer.call('recordKeyUses', uses),
     keyUses: () => writer.call('keyUses', null),
     changes: (filter, page) => reader.call('settingChanges', { filter, page }),

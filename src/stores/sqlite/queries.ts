@@ -140,6 +140,8 @@ function eventConditions(filter: EventFilter): Conditions {
   if (filter.source !== undefined) where.add('(source_id = ? OR source = ?)', filter.source, filter.source);
   where.addIf('key = ?', filter.key);
   where.addIf('correlation_id = ?', filter.correlationId);
+  where.addIf('external_id = ?', filter.externalId);
+  where.addIf("json_extract(origin, '$.requestId') = ?", filter.requestId);
   where.addIf('received_at >= ?', filter.from);
   where.addIf('received_at < ?', filter.to);
   if (filter.text !== undefined) {

@@ -4,7 +4,7 @@ import type { SettingKind } from '../../domain/settings.ts';
 import type { DeliveryFilter, EventFilter, PageRequest, RejectionFilter } from '../../ports/queries.ts';
 import * as queries from './queries.ts';
 import * as replays from './replay-queries.ts';
-import { settingChanges, settingsAsOf } from './settings.ts';
+import { settingChanges, settingHistory, settingsAsOf } from './settings.ts';
 import { sizeBytes } from './upkeep.ts';
 
 type Candidates = Pick<Replay, 'filter' | 'over' | 'tenant' | 'cursor' | 'endSeq'>;
@@ -35,6 +35,8 @@ export function readOperations(db: DatabaseSync) {
     replayCandidates: (ask: { replay: Candidates; limit: number }) =>
       replays.replayCandidates(db, ask.replay, ask.limit),
     settingsAsOf: (ask: { kind: SettingKind; version: number }) => settingsAsOf(db, ask.kind, ask.version),
+    settingHistory: (ask: { kind: SettingKind; id: string; limit: number }) =>
+      settingHistory(db, ask.kind, ask.id, ask.limit),
     settingChanges: (ask: { filter: { tenant?: string; settingId?: string }; page: PageRequest }) =>
       settingChanges(db, ask.filter, ask.page),
     sizeBytes: () => sizeBytes(db),

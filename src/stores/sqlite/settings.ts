@@ -3,9 +3,15 @@ import { Problem } from '../../domain/problem.ts';
 import type { SettingChange } from '../../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Page, PageRequest } from '../../ports/queries.ts';
-import type { ChangeAuthor, KeyUse, SettingRecord, SettingsSnapshot } from '../../ports/store.ts';
+import type {
+  ChangeAuthor,
+  KeyUse,
+  SettingRecord,
+  SettingsSnapshot,
+  SettingVersion,
+} from '../../ports/store.ts';
 import { Conditions, pageOf } from './conditions.ts';
-import { changeFromRow, number, text } from './rows.ts';
+import { changeFromRow, number, text, textOrNull } from './rows.ts';
 
 type Setting = SettingKinds[SettingKind];
 
@@ -73,6 +79,24 @@ export function settingsAsOf(db: DatabaseSync, kind: SettingKind, version: numbe
     )
     .all(kind, version)
     .map((row) => JSON.parse(text(row, 'document')) as Setting);
+}
+
+export function settingHistory(
+  db: DatabaseSync,
+  kind: SettingKind,
+  id: string,
+  limit: number,
+): SettingVersion[] {
+  return db
+    .prepare('SELECT * FROM settings_log WHERE kind = ? AND setting_id = ? ORDER BY version DESC LIMIT ?')
+    .all(kind, id, limit)
+    .map((row) => {
+      const document = textOrNull(row, 'document');
+      return {
+        change: changeFromRow(row),
+        setting: document === null ? null : (JSON.parse(document) as Setting),
+      };
+    });
 }
 
 export function settingChanges(

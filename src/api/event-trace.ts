@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import type { ConsideredSubscription, ExplainedDelivery } from '../core/explain.ts';
+import type { Hold } from '../core/holds.ts';
+import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
+import { eventSummary, eventSummaryOut, findEvent, verificationOut, verificationView } from './events.ts';
+import { id, idParams, instant, isoTime, isoTimeOrNull, nothing } from './fields.ts';
+import { operation } from './operation.ts';
+import { replayOut, replayView } from './replays.ts';
+
+const consideredOut = z.object({
+  subscription_id: id,
+  name: z.string(),
+  destination_id: id,
+  matched: z.boolean(),
+  reason: z.string(),
+  detail: z.string().nullable(),
+});
+
+function consideredView({ subscription, verdict }: ConsideredSubscription): z.input<typeof consideredOut> {
+  return {
+    subscription_id: subscription.id,
+    name: subscription.name,
+    destination_id: subscription.destinationId,
+    matched: verdict.matched,
+    reason: verdict.reason,
+    detail: verdict.detail ?? null,
+  };
+}
+
+const dedupeOut = z.object({
+  key: z.string(),
+  by: z
+    .enum(['provider_event_id', 'expression', 'body', 'publisher_event_id', 'idempotency_key'])
+    .describe('where the key is from'),
+  held: z
+    .boolean()
+    .describe('whether a repetition would still be a duplicate; false once the window is over'),
+});
+
+const holdOut = z.object({
+  what: z.enum(['paused', 'disabled', 'breaker_open']),
+  from: instant,
+  until: instant.nullable().describe('null = it lasts'),
+  reason: z.string().nullable(),
+  by: z.string().describe('id of the API key, or gateway for what it did by itself'),
+});
+
+function holdView(hold: Hold): z.input<typeof holdOut> {
+  return { ...hold, from: isoTime(hold.from), until: isoTimeOrNull(hold.until) };
+}
+
+const tracedDeliveryOut = deliveryOut.extend({
+  attempts: z.array(attemptOut),
+  held: z.array(holdOut).describe('times of its life in which its destination was held'),
+});
+
+function tracedDeliveryView(explained: ExplainedDelivery): z.input<typeof tracedDeliveryOut> {
+  return {
+    ...deliveryView(explained.delivery),
+    attempts: explained.attempts.map((attempt) => attemptView(attempt)),
+    held: explained.held.map((hold) => holdView(hold)),
+  };
+}
+
+const trace = operation({
+  name: 'events.trace',
+  method: 'GET',
+  path: '/v1/events/{id}/trace',
+  scope: 'read',
+  summary: 'Explain an event: how it was verified, which subscriptions took it and why, what became of it',
+  params: idParams,
+  query: nothing,
+  body: nothing,
+  output: z.object({
+    event: eventSummaryOut,
+    request_id: id,
+    verification: verificationOut,
+    dedupe_key: z.string().nullable(),
+    dedupe: dedupeOut.nullable().describe('how a repetition is recognised; null = it is not'),
+    subscriptions: z.array(consideredOut),
+    deliveries: z.array(tracedDeliveryOut),
+    replays: z.array(replayOut).describe('those that made deliveries of it'),
+    children: z.array(eventSummaryOut),
+  }),
+  status: 200,
+  run: async (context, { params }) => {
+    const event = await findEvent(context, params.id);
+    const explained = await context.gateway.explain.event(event);
+    return {
+      event: eventSummary(event),
+      request_id: event.origin.requestId,
+      verification: verificationView(event.origin),
+      dedupe_key: event.origin.dedupeKey,
+      dedupe: explained.dedupe === null ? null : { ...explained.dedupe },
+      subscriptions: explained.considered.map((considered) => consideredView(considered)),
+      deliveries: explained.deliveries.map((delivery) => tracedDeliveryView(delivery)),
+      replays: explained.replays.map((replay) => replayView(replay)),
+      children: explained.children.map((child) => eventSummary(child)),
+    };
+  },
+});
+
+/** The operation that answers "why". */
+export const eventTraceOperations = [trace];
