@@ -141,8 +141,13 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     fix: 'Wait for `Retry-After`. Raise `rate_limit` of the source if the traffic is wanted.',
   },
   internal_error: {
-    meaning: "A bug in the gateway, or a provider's public keys that could not be fetched to verify with.",
+    meaning: 'A bug in the gateway.',
     fix: 'Send it again. If it stays, look in the log for the `request_id` and report it.',
+  },
+  source_not_ready: {
+    meaning:
+      "The gateway cannot tell yet whether the request is genuine: the provider's public keys could not be fetched, or the source still waits for the secret that its provider hands over in the first request.",
+    fix: 'Senders try again by themselves. Operators: the rejection has the reason. For `key_unavailable` see whether the address of the keys can be reached; for `secret_pending` let the provider send its handshake, or add the secret.',
   },
   store_unavailable: {
     meaning:

@@ -1,5 +1,5 @@
 import { type Event, headerValue } from '../domain/event.ts';
-import { Problem, type ProblemCode, PROBLEMS } from '../domain/problem.ts';
+import { Problem, type ProblemCode, type ProblemExtra, PROBLEMS } from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
@@ -35,6 +35,9 @@ const LATIN1 = new TextDecoder('latin1');
  * later are news (Dropbox says only that something changed).
  */
 const BODY_WINDOW_MS = 10 * 60_000;
+
+/** Our own trouble, so the sender is told when to try again and never that it is wrong. */
+const NOT_READY: Partial<Record<ProblemCode, ProblemExtra>> = { source_not_ready: { retryAfterS: 30 } };
 
 type Verified = Extract<SourceVerdict, { ok: true }>;
 
@@ -108,7 +111,7 @@ export class Ingest {
       const detail = `the request was not proven to come from ${source.provider}: ${verdict.reason}`;
       const { refusalStatus } = verifier;
       const wanted = refusalStatus !== undefined && refusalStatus !== 401 && isProofProblem(verdict.code);
-      const extra = wanted ? { status: refusalStatus } : {};
+      const extra = wanted ? { status: refusalStatus } : NOT_READY[verdict.code];
       throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail, extra);
     }
     this.#checkContentType(source, call);

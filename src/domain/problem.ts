@@ -35,6 +35,11 @@ export const PROBLEMS = {
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   internal_error: { status: 500, retryable: true, title: 'Something failed inside the gateway' },
   store_unavailable: { status: 503, retryable: true, title: 'The event could not be stored; send it again' },
+  source_not_ready: {
+    status: 503,
+    retryable: true,
+    title: 'The source cannot check its senders at the moment; send it again',
+  },
   overloaded: { status: 503, retryable: true, title: 'The gateway is at its memory limit; send it again' },
   shutting_down: { status: 503, retryable: true, title: 'The gateway is stopping; send it again' },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;

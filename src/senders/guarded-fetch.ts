@@ -1,4 +1,4 @@
-import { Agent, fetch } from 'undici';
+import { Agent, fetch, type Response } from 'undici';
 import { AddressForbiddenError } from './address-guard.ts';
 import { type ConnectorOptions, makeConnector } from './connector.ts';
 
@@ -6,7 +6,7 @@ import { type ConnectorOptions, makeConnector } from './connector.ts';
 export type GuardedFetch = (
   url: string,
   init: { redirect: 'error'; signal: AbortSignal; headers: Record<string, string> },
-) => Promise<{ readonly ok: boolean; text(): Promise<string> }>;
+) => Promise<Pick<Response, 'ok' | 'text' | 'body'>>;
 
 /** `fetch` for documents that a sender's request points to: the same guard and proxy as for deliveries. */
 export function guardedFetch(options: ConnectorOptions): GuardedFetch {

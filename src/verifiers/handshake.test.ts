@@ -63,7 +63,7 @@ describe('a secret that comes with the first request', () => {
     // Our side is not ready: the sender is told to try again, and nothing is accepted unproven.
     expect(pending.verify(question('POST', '', [], '{}'))).toMatchObject({
       ok: false,
-      code: 'internal_error',
+      code: 'source_not_ready',
     });
   });
 

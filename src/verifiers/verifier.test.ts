@@ -142,7 +142,7 @@ describe('settings that cannot work', () => {
 
 test('where only the handshake is known, events wait until a scheme is set', () => {
   const events = createSourceVerifier({ provider: 'strava', secrets: [] });
-  expect(events.verify(request())).toEqual({ ok: false, reason: 'scheme_unknown', code: 'internal_error' });
+  expect(events.verify(request())).toEqual({ ok: false, reason: 'scheme_unknown', code: 'source_not_ready' });
   const chosen = createSourceVerifier({ provider: 'strava', secrets: [], verification: { kind: 'none' } });
   expect(chosen.verify(request())).toMatchObject({ ok: true, covers: 'nothing' });
 });
@@ -219,7 +219,7 @@ describe('fetched keys', () => {
     expect(await verifier.verify(wrong)).toEqual({
       ok: false,
       reason: 'key_unavailable',
-      code: 'internal_error',
+      code: 'source_not_ready',
     });
     // From the negative cache, so at once.
     expect(verifier.verify(wrong)).toMatchObject({ ok: false, reason: 'key_unavailable' });

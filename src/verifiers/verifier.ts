@@ -37,7 +37,7 @@ export interface SourceRequest {
 }
 
 /** The codes of the gateway's error registry that a refusal may have. */
-export type VerdictCode = Exclude<RefusalCode, 'not_ready'> | 'internal_error';
+export type VerdictCode = Exclude<RefusalCode, 'not_ready'> | 'source_not_ready';
 
 /** The outcome of a verification. */
 export type Verdict =
@@ -93,7 +93,7 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
     if (!(error instanceof Refusal)) throw error;
     const code = refusalCode(error.reason, scheme.sharedToken);
     // Our own trouble, not the sender's: with this code it is told to try again.
-    return { ok: false, reason: error.reason, code: code === 'not_ready' ? 'internal_error' : code };
+    return { ok: false, reason: error.reason, code: code === 'not_ready' ? 'source_not_ready' : code };
   }
 
   return {

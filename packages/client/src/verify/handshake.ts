@@ -112,9 +112,11 @@ function bodyWords(template: string): Uint8Array[] {
 }
 
 function includesBytes(bytes: Uint8Array, word: Uint8Array): boolean {
-  const first = word[0] ?? 0;
-  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
-    if (word.every((byte, index) => bytes[at + index] === byte)) return true;
+  const last = bytes.length - word.length;
+  for (let at = bytes.indexOf(word[0] ?? 0); at >= 0 && at <= last; at++) {
+    let same = 0;
+    while (same < word.length && bytes[at + same] === word[same]) same++;
+    if (same === word.length) return true;
   }
   return false;
 }

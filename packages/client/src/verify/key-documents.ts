@@ -10,17 +10,29 @@ const keepMs = 3_600_000;
 // call the key server as often as they like.
 const keepFailureMs = 30_000;
 const refreshAfterMs = 60_000;
+// Keys that were once good are used on while their server is down, but not for ever: a key may have
+// been taken out of the set meanwhile.
+const staleMs = 24 * 3_600_000;
 const maxDocuments = 16;
+const maxAddressChars = 512;
+/** Addresses that a request names and that we have not fetched before: so many a minute, no more. */
+const newAddresses = { limit: 12, windowMs: 60_000 };
 
 interface Entry<T> {
+  /** Undefined: no good copy was ever there, or it is too old. */
   readonly value: T | undefined;
-  readonly fetchedAtMs: number;
+  readonly triedAtMs: number;
+  readonly goodAtMs: number;
+  readonly failed: boolean;
+  /** A signature was checked with it and held, so it is worth more than what a stranger names. */
+  readonly proven: boolean;
 }
 
 /** Documents with keys, fetched when first needed and kept for an hour. Bounded in number. */
 class DocumentCache<T> {
   readonly #parse: (text: string) => T | undefined;
   readonly #entries = new Map<string, Entry<T>>();
+  #window = { startedAtMs: 0, fetches: 0 };
 
   constructor(parse: (text: string) => T | undefined) {
     this.#parse = parse;
@@ -29,14 +41,45 @@ class DocumentCache<T> {
   /** The document at `url`; `refresh` asks again if the copy is older than a minute. */
   *read(url: string, nowMs: number, refresh = false): Task<T> {
     const known = this.#entries.get(url);
-    const age = known === undefined ? Infinity : Math.abs(nowMs - known.fetchedAtMs);
-    const keep = known?.value === undefined ? keepFailureMs : refresh ? refreshAfterMs : keepMs;
+    const age = known === undefined ? Infinity : Math.abs(nowMs - known.triedAtMs);
+    const keep = known?.failed === true ? keepFailureMs : refresh ? refreshAfterMs : keepMs;
     if (known !== undefined && age < keep) return available(known.value);
+    if (known === undefined && !this.#mayFetchNew(nowMs)) throw refuse('key_unavailable');
     const text = yield { op: 'fetch', url };
-    const value = typeof text === 'string' ? this.#parse(text) : known?.value;
-    if (this.#entries.size >= maxDocuments) this.#entries.delete(this.#entries.keys().next().value ?? '');
-    this.#entries.set(url, { value, fetchedAtMs: nowMs });
-    return available(value);
+    return available(this.#keep(url, typeof text === 'string' ? this.#parse(text) : undefined, nowMs));
+  }
+
+  /** A signature held with the document at `url`: strangers' addresses no longer push it out. */
+  prove(url: string): void {
+    const known = this.#entries.get(url);
+    if (known !== undefined && !known.proven) this.#entries.set(url, { ...known, proven: true });
+  }
+
+  /** Keeps what was fetched (undefined: nothing good) and says what counts from now on. */
+  #keep(url: string, fresh: T | undefined, nowMs: number): T | undefined {
+    // Another request may have fetched while this one waited: its good copy is not thrown away.
+    const before = this.#entries.get(url);
+    const failed = fresh === undefined;
+    const goodAtMs = failed ? (before?.goodAtMs ?? -Infinity) : nowMs;
+    const value = fresh ?? (nowMs - goodAtMs < staleMs ? before?.value : undefined);
+    this.#makeRoom(url);
+    this.#entries.set(url, { value, triedAtMs: nowMs, goodAtMs, failed, proven: before?.proven ?? false });
+    return value;
+  }
+
+  #mayFetchNew(nowMs: number): boolean {
+    if (Math.abs(nowMs - this.#window.startedAtMs) >= newAddresses.windowMs) {
+      this.#window = { startedAtMs: nowMs, fetches: 0 };
+    }
+    this.#window.fetches += 1;
+    return this.#window.fetches <= newAddresses.limit;
+  }
+
+  #makeRoom(url: string): void {
+    if (this.#entries.size < maxDocuments || this.#entries.has(url)) return;
+    const names = [...this.#entries.keys()];
+    const victim = names.find((name) => this.#entries.get(name)?.proven !== true) ?? names[0];
+    this.#entries.delete(victim ?? '');
   }
 }
 
@@ -74,12 +117,17 @@ export function compileKeySet(
 
 function parseKeySet(text: string): SetKey[] | undefined {
   try {
-    const keys = valueAtPath(JSON.parse(text), ['keys']);
-    return Array.isArray(keys) ? keysOfSet({ keys: keys.filter((key) => isRecord(key)) }) : undefined;
+    const listed = valueAtPath(JSON.parse(text), ['keys']);
+    const keys = Array.isArray(listed) ? keysOfSet({ keys: listed.filter((key) => isRecord(key)) }) : [];
+    // A set without keys is no answer: an error page in JSON must not push good keys out.
+    return keys.length === 0 ? undefined : keys.slice(0, maxKeysOfSet);
   } catch {
     return undefined;
   }
 }
+
+/** Each may be tried for each signature; senders publish a handful. */
+const maxKeysOfSet = 32;
 
 interface CertificateKey {
   readonly key: PublicKey;
@@ -94,25 +142,37 @@ function parseCertificate(text: string): CertificateKey | undefined {
   return key === undefined || validity === undefined ? undefined : { key, ...validity };
 }
 
+/** Reads the keys of certificates at addresses that requests name. */
+export interface Certificates {
+  /** Refuses an address of another host before anything is fetched. */
+  read(address: string, nowMs: number): Task<PublicKey>;
+  /** Call it when a signature held with the key at `address`. */
+  prove(address: string): void;
+}
+
 /**
  * Reads the public key of a certificate whose address the request names.
  *
  * The host must match as a whole and the address must be plain https: otherwise a stranger signs
  * with a key of their own and points us to it.
  */
-export function compileCertificates(hostPattern: string, pathPattern?: string) {
+export function compileCertificates(hostPattern: string, pathPattern?: string): Certificates {
   const host = new RegExp(hostPattern);
   const path = pathPattern === undefined ? undefined : new RegExp(pathPattern);
   const cache = new DocumentCache(parseCertificate);
-  return function* readCertificate(address: string, nowMs: number): Task<PublicKey> {
-    if (!isTrusted(address, host, path)) throw refuse('untrusted_cert_url');
-    const certificate = yield* cache.read(address, nowMs);
-    if (nowMs < certificate.fromMs || nowMs > certificate.untilMs) throw refuse('unknown_key');
-    return certificate.key;
+  return {
+    *read(address, nowMs) {
+      if (!isTrusted(address, host, path)) throw refuse('untrusted_cert_url');
+      const certificate = yield* cache.read(address, nowMs);
+      if (nowMs < certificate.fromMs || nowMs > certificate.untilMs) throw refuse('unknown_key');
+      return certificate.key;
+    },
+    prove: (address) => cache.prove(address),
   };
 }
 
 function isTrusted(address: string, host: RegExp, path: RegExp | undefined): boolean {
+  if (address.length > maxAddressChars) return false;
   let url: URL;
   try {
     url = new URL(address);
@@ -120,5 +180,7 @@ function isTrusted(address: string, host: RegExp, path: RegExp | undefined): boo
     return false;
   }
   const plain = url.protocol === 'https:' && url.port === '' && url.username === '' && url.password === '';
-  return plain && host.test(url.hostname) && (path === undefined || path.test(url.pathname));
+  // A query would make one certificate any number of addresses, each fetched anew.
+  const single = url.search === '' && url.hash === '' && url.href === address;
+  return plain && single && host.test(url.hostname) && (path === undefined || path.test(url.pathname));
 }

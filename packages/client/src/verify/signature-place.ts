@@ -17,6 +17,10 @@ export type ReadSignatures = (view: RequestView) => readonly SignatureGroup[];
 
 /** A guard against headers stuffed with candidates: each one may cost a public key operation. */
 const maxCandidates = 32;
+/** Each group is a hash of the whole body, so a header full of them would multiply the work. */
+const maxGroups = 8;
+/** Entries of one value; beyond, nobody's signature is meant. */
+const maxEntries = 256;
 
 /**
  * Prepares the reading of signatures.
@@ -40,7 +44,7 @@ export function compileSignaturePlace(
   if (place.list === undefined) {
     return (view) => {
       const candidates: Uint8Array[] = [];
-      for (const text of readTexts(view)) {
+      for (const text of readTexts(view).slice(0, maxCandidates)) {
         const bytes = decode(text);
         if (bytes !== undefined) candidates.push(bytes);
       }
@@ -50,9 +54,10 @@ export function compileSignaturePlace(
   const { groups } = place;
   const parseGroup = compileGroup(place, place.list, label, decode);
   return (view) =>
-    readTexts(view).flatMap((text) =>
-      (groups === undefined ? [text] : text.split(groups)).slice(0, maxCandidates).map(parseGroup),
-    );
+    readTexts(view)
+      .flatMap((text) => (groups === undefined ? [text] : text.split(groups, maxGroups)))
+      .slice(0, maxGroups)
+      .map(parseGroup);
 }
 
 function compileDecoder(place: SignaturePlace, byteLength: number | undefined) {
@@ -83,10 +88,11 @@ function compileGroup(
     const candidates: Uint8Array[] = [];
     const fields = new Map<string, string>();
     const addCandidate = (written: string): void => {
+      if (candidates.length >= maxCandidates) return;
       const bytes = decode(written);
-      if (bytes !== undefined && candidates.length < maxCandidates) candidates.push(bytes);
+      if (bytes !== undefined) candidates.push(bytes);
     };
-    const entries = text.split(separator.trim() || separator);
+    const entries = text.split(separator.trim() || separator, maxEntries);
     for (const [index, entry_] of entries.entries()) {
       const entry = entry_.trim();
       if (positional === true && index === 0) fields.set('0', entry);
@@ -134,7 +140,7 @@ function compileTexts(place: SignaturePlace): (view: RequestView) => readonly st
     return (view) => {
       const names = new Set(view.headerNames().filter((name) => pattern.test(name)));
       return required(
-        [...names].flatMap((name) => view.header(name) ?? []),
+        [...names].slice(0, maxCandidates).flatMap((name) => view.header(name) ?? []),
         'missing_header',
       );
     };

@@ -35,6 +35,8 @@ export const macHashes: Record<MacAlgorithm, HashName> = {
   'hmac-sha512': 'sha512',
   'hmac-md5': 'md5',
 };
+/** A public key operation reads the whole body again for each signature, unlike a comparison. */
+const maxPublicKeyCandidates = 8;
 const digestLengths: Record<HashName, number> = { md5: 16, sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
 
 /** Finds which secret made one of the group's signatures. */
@@ -94,12 +96,15 @@ export function prepareSignature(scheme: SignatureScheme, credentials: Credentia
   const settings = credentials.config ?? {};
   const content = compileContent(scheme.content, settings);
   const covers: Covers = scheme.covers ?? (content.coversBody ? 'body' : 'metadata');
-  const readKeys = compileKeys(scheme.key, credentials, settings);
+  const { read: readKeys, prove } = compileKeys(scheme.key, credentials, settings);
   const { alg } = scheme;
   function* match(view: RequestView, group: SignatureGroup, signed: Signed): Task<Proof | undefined> {
     const parts = yield* message(content, view, group, signed, undefined);
     const keys = yield* readKeys(view, false);
-    if (yield* isSignedByAny(alg, keys, group.candidates, parts)) return { covers };
+    if (yield* isSignedByAny(alg, keys, group.candidates, parts)) {
+      prove?.(view);
+      return { covers };
+    }
     // A sender that changed its keys signs with one that our copy of the set does not have.
     const newKeys = (yield* readKeys(view, true)).filter((key) => !keys.includes(key));
     return (yield* isSignedByAny(alg, newKeys, group.candidates, parts)) ? { covers } : undefined;
@@ -113,7 +118,7 @@ function* isSignedByAny(
   candidates: readonly Uint8Array[],
   parts: MessageParts,
 ): Task<boolean> {
-  for (const candidate of candidates) {
+  for (const candidate of candidates.slice(0, maxPublicKeyCandidates)) {
     const signature = rawSignature(alg, candidate);
     if (signature === undefined) continue;
     for (const key of keys) {
@@ -238,10 +243,14 @@ function compileRequirements(requirements: readonly Requirement[], settings: Set
   };
 }
 
-/** Reads the keys that may have signed; `refresh` asks for a newer copy of a fetched set. */
-type ReadKeys = (view: RequestView, refresh: boolean) => Task<readonly PublicKey[]>;
+interface Keys {
+  /** Reads the keys that may have signed; `refresh` asks for a newer copy of a fetched set. */
+  readonly read: (view: RequestView, refresh: boolean) => Task<readonly PublicKey[]>;
+  /** Hears of requests that were signed by one of the keys read. */
+  readonly prove?: (view: RequestView) => void;
+}
 
-function compileKeys(source: PublicKeySource, credentials: Credentials, settings: Settings): ReadKeys {
+function compileKeys(source: PublicKeySource, credentials: Credentials, settings: Settings): Keys {
   switch (source.from) {
     case 'publicKey': {
       const keys = [decodePublicKey(credentials.publicKey, source.format, source.strip)];
@@ -255,37 +264,46 @@ function compileKeys(source: PublicKeySource, credentials: Credentials, settings
       if (read === undefined) {
         throw new VerifierSettingsError('/jwks', 'set jwks, or config.jwksUrl: the address of the key set');
       }
-      return function* keysOfView(view, refresh) {
-        return (yield* read(view.nowMs, refresh)).map(({ key }) => key);
+      return {
+        *read(view, refresh) {
+          return (yield* read(view.nowMs, refresh)).map(({ key }) => key);
+        },
       };
     }
     case 'certUrl':
     default: {
       const readAddress = compileReference(source.urlFrom, settings, true);
-      const readCertificate = compileCertificates(source.hostPattern);
-      return function* keyOfCertificate(view) {
-        const address = readAddress(view);
-        if (address === undefined) throw refuse('missing_header');
-        return [yield* readCertificate(address, view.nowMs)];
+      const certificates = compileCertificates(source.hostPattern);
+      return {
+        *read(view) {
+          const address = readAddress(view);
+          if (address === undefined) throw refuse('missing_header');
+          return [yield* certificates.read(address, view.nowMs)];
+        },
+        prove: (view) => certificates.prove(readAddress(view) ?? ''),
       };
     }
   }
 }
 
-function constantKeys(keys: readonly PublicKey[]) {
-  // oxlint-disable-next-line require-yield -- other sources of keys fetch
-  return function* read(): Task<readonly PublicKey[]> {
-    return keys;
+function constantKeys(keys: readonly PublicKey[]): Keys {
+  return {
+    // oxlint-disable-next-line require-yield -- other sources of keys fetch
+    *read() {
+      return keys;
+    },
   };
 }
 
-function selectedKeys(keys: ReadonlyMap<string, PublicKey>, select: ReadReference) {
-  // oxlint-disable-next-line require-yield -- other sources of keys fetch
-  return function* read(view: RequestView): Task<readonly PublicKey[]> {
-    const name = select(view);
-    if (name === undefined) throw refuse('missing_header');
-    const key = keys.get(name);
-    if (key === undefined) throw refuse('unknown_key');
-    return [key];
+function selectedKeys(keys: ReadonlyMap<string, PublicKey>, select: ReadReference): Keys {
+  return {
+    // oxlint-disable-next-line require-yield -- other sources of keys fetch
+    *read(view) {
+      const name = select(view);
+      if (name === undefined) throw refuse('missing_header');
+      const key = keys.get(name);
+      if (key === undefined) throw refuse('unknown_key');
+      return [key];
+    },
   };
 }

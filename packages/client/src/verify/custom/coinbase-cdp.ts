@@ -7,6 +7,8 @@ import type { RequestView } from '../request-view.ts';
 import { checkTolerance, parseInstant } from '../timestamp.ts';
 import { matchSecret } from './match-secret.ts';
 
+const maxSignedHeaders = 100;
+
 /** Coinbase's developer platform: the signature header lists which other headers are signed. */
 export function prepareCoinbaseCdp(credentials: Credentials): PreparedScheme {
   const keys = decodeSecrets(credentials.secrets, {});
@@ -16,14 +18,14 @@ export function prepareCoinbaseCdp(credentials: Credentials): PreparedScheme {
     const { ts, list, signatures } = parseHeader(written);
     if (signatures.length === 0) throw refuse('malformed_signature');
     if (ts === undefined) throw refuse('missing_timestamp');
-    const values = list
-      .split(' ')
-      .filter((name) => name !== '')
-      .map((name) => {
-        const value = view.header(name.toLowerCase());
-        if (value === undefined) throw refuse('missing_header');
-        return value;
-      });
+    const names = list.split(' ').filter((name) => name !== '');
+    // Each name is looked up among all headers.
+    if (names.length > maxSignedHeaders) throw refuse('malformed_signature');
+    const values = names.map((name) => {
+      const value = view.header(name.toLowerCase());
+      if (value === undefined) throw refuse('missing_header');
+      return value;
+    });
     const content = [`${ts}.${list}.${values.join('.')}.`, view.body];
     const secretIndex = yield* matchSecret('sha256', keys, signatures, [content]);
     const instant = parseInstant(ts, 's');

@@ -1,10 +1,14 @@
 import { decodeText } from '../bytes.ts';
+import { groupParameters } from '../form-groups.ts';
 import { decodeSecrets } from '../key-material.ts';
 import type { Task } from '../operation.ts';
 import type { Credentials, PreparedScheme, Proof } from '../prepared-scheme.ts';
 import { refuse } from '../reasons.ts';
 import type { RequestView } from '../request-view.ts';
 import { matchSecret } from './match-secret.ts';
+
+/** Several only while the account's token is being changed. */
+const maxSignatures = 16;
 
 /** Plivo's third signature version: URL, sorted query, sorted form parameters and a nonce. */
 export function preparePlivo(credentials: Credentials): PreparedScheme {
@@ -14,7 +18,7 @@ export function preparePlivo(credentials: Credentials): PreparedScheme {
     const nonce = view.header('x-plivo-signature-v3-nonce');
     if (written === undefined || nonce === undefined) throw refuse('missing_header');
     const signatures = written
-      .split(',')
+      .split(',', maxSignatures)
       .map((entry) => decodeText(entry.trim(), 'base64'))
       .filter((bytes) => bytes !== undefined)
       .filter((bytes) => bytes.length === 32);
@@ -44,10 +48,7 @@ export function plivoContent(
 }
 
 function sortedPairs(parameters: URLSearchParams, between: string): string[] {
-  return [...new Set(parameters.keys())].toSorted().flatMap((name) =>
-    parameters
-      .getAll(name)
-      .toSorted()
-      .map((value) => name + between + value),
+  return groupParameters(parameters).flatMap(([name, values]) =>
+    values.map((value) => name + between + value),
   );
 }

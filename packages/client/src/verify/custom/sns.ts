@@ -33,7 +33,7 @@ export function prepareSns(credentials: Credentials): PreparedScheme {
       'set topicArn: any AWS account can sign messages of its own topics',
     );
   }
-  const readCertificate = compileCertificates(
+  const certificates = compileCertificates(
     String.raw`^sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(?:\.cn)?$`,
     String.raw`\.pem$`,
   );
@@ -43,8 +43,10 @@ export function prepareSns(credentials: Credentials): PreparedScheme {
     const signature = decodeText(required(fields, 'Signature'), 'base64');
     if (signature === undefined) throw refuse('malformed_signature');
     const content = snsContent(fields);
-    const key = yield* readCertificate(required(fields, 'SigningCertURL'), view.nowMs);
+    const address = required(fields, 'SigningCertURL');
+    const key = yield* certificates.read(address, view.nowMs);
     if (!(yield* checkSignature(alg, key, signature, [content]))) throw refuse('bad_signature');
+    certificates.prove(address);
     if (!topics.includes(fields['TopicArn'] ?? '')) throw refuse('bad_claim');
     return { covers: 'body' };
   }

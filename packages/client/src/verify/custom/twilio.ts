@@ -1,4 +1,5 @@
 import { decodeText, equalBytes } from '../bytes.ts';
+import { groupParameters } from '../form-groups.ts';
 import { decodeSecrets } from '../key-material.ts';
 import type { Task } from '../operation.ts';
 import { digest } from '../operation.ts';
@@ -37,15 +38,9 @@ function* checkBody(view: RequestView): Task<void> {
 }
 
 /** The parameters as Twilio signs them: by name, repeated values sorted and without duplicates. */
-export function sortedParameters(form: URLSearchParams): string {
-  return [...new Set(form.keys())]
-    .toSorted()
-    .map((name) =>
-      [...new Set(form.getAll(name))]
-        .toSorted()
-        .map((value) => name + value)
-        .join(''),
-    )
+export function sortedParameters(form: Iterable<readonly [string, string]>): string {
+  return groupParameters(form)
+    .map(([name, values]) => [...new Set(values)].map((value) => name + value).join(''))
     .join('');
 }
 
