@@ -4,7 +4,7 @@ import { EVENT_FIELDS } from '../core/expression-input.ts';
 import { Gateway } from '../core/gateway.ts';
 import type { Services } from '../core/services.ts';
 import { IdMaker } from '../domain/ids.ts';
-import { createCelExpressions } from '../expressions/cel.ts';
+import { createLazyCelExpressions } from '../expressions/lazy-cel.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Sender } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
@@ -54,7 +54,7 @@ export function composeServices(
       (count) => systemRandomness.bytes(count),
     ),
     store,
-    expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
+    expressions: createLazyCelExpressions({ eventFields: EVENT_FIELDS }),
     verifiers: createVerifiers({ fetch: guardedFetch(connections) }),
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),

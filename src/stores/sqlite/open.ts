@@ -71,7 +71,7 @@ class LazyReader {
 function assemble(writer: Writer, reader: Reader, lock: FileLock): Store {
   return {
     log: eventLog(writer),
-    queries: queries(reader),
+    queries: queries(writer, reader),
     settings: settings(writer, reader),
     replays: replays(writer),
     upkeep: upkeep(writer, reader),
@@ -100,7 +100,7 @@ function eventLog(writer: Writer): EventLog {
   };
 }
 
-function queries(reader: Reader): Queries & ReplayQueries {
+function queries(writer: Writer, reader: Reader): Queries & ReplayQueries {
   return {
     events: (filter, page) => reader.call('events', { filter, page }),
     event: (id) => reader.call('event', id),
@@ -115,7 +115,8 @@ function queries(reader: Reader): Queries & ReplayQueries {
     backlogs: () => reader.call('backlogs'),
     replays: (tenant, page) => reader.call('replays', { tenant, page }),
     replay: (id) => reader.call('replay', id),
-    runningReplays: () => reader.call('runningReplays'),
+    // Asked at each start, and quick: not worth starting the reader for.
+    runningReplays: () => writer.call('runningReplays', null),
     countReplay: (filter, over, tenant) => reader.call('countReplay', { filter, over, tenant }),
     replayCandidates: (replay, limit) => reader.call('replayCandidates', { replay, limit }),
   };

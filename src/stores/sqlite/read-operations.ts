@@ -29,7 +29,6 @@ export function readOperations(db: DatabaseSync) {
     replays: (ask: { tenant: string | null; page: PageRequest }) =>
       replays.listReplays(db, ask.tenant, ask.page),
     replay: (id: string) => replays.findReplay(db, id),
-    runningReplays: () => replays.runningReplays(db),
     countReplay: (ask: { filter: ReplayFilter; over: Replay['over']; tenant: string | null }) =>
       replays.countReplay(db, ask.filter, ask.over, ask.tenant),
     replayCandidates: (ask: { replay: Candidates; limit: number }) =>

@@ -7,6 +7,7 @@ import { AppendEvent } from './append-event.ts';
 import { ClaimDue } from './claim-due.ts';
 import { bringForward, endPending, pendingLanes } from './end-pending.ts';
 import { OrderGate } from './order-gate.ts';
+import { runningReplays } from './replay-queries.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
 import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
@@ -45,6 +46,7 @@ export function writeOperations(db: DatabaseSync) {
     advanceReplay: (step: ReplayAdvance) => advanceReplay(db, sequence, order, step),
     cancelReplay: (request: { replayId: string; atMs: number }) =>
       cancelReplay(db, request.replayId, request.atMs),
+    runningReplays: () => runningReplays(db),
     recordRejections: (request: { rejections: readonly Rejection[]; bounds: RejectionBounds }): void =>
       rejections.record(request.rejections, request.bounds),
     pruneEvents: (request: { receivedBefore: number; limit: number }) =>

@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline';
 
 const PARTS = new URL('./', import.meta.url);
 const MAIN = new URL('../../../src/cli/main.ts', import.meta.url).pathname;
+/** As `npm start` does. */
+const COMPILE_CACHE = new URL('../../../scripts/compile-cache.mjs', import.meta.url).href;
 
 /** A child process whose first line of output is its port. */
 export interface Part {
@@ -38,10 +40,14 @@ export async function startGateway(
   dataDir = mkdtempSync(join(tmpdir(), 'ringback-bench-')),
 ): Promise<BenchGateway> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [MAIN, 'dev', '--port', '0', '--data-dir', dataDir], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', COMPILE_CACHE, MAIN, 'dev', '--port', '0', '--data-dir', dataDir],
+    {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const line = await firstLine(child, (text) => text.includes('gateway.started'));
   const { url } = JSON.parse(line) as { url: string };
   await fetch(`${url}/readyz`);
