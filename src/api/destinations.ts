@@ -56,6 +56,9 @@ const changeable = {
   rate_limit: rateLimitIn.nullable(),
   auth: authIn.nullable().describe('credentials that are sent along'),
   tls: tlsIn.nullable().describe('a client certificate, and authorities of its own'),
+  allow_own_ingest: z
+    .boolean()
+    .describe('let the url be an ingest URL of this gateway; events may then go in circles'),
 };
 
 const createBody = z
@@ -86,6 +89,7 @@ export const destinationOut = z.object({
   }),
   auth: authOut,
   tls: tlsOut,
+  allow_own_ingest: z.boolean(),
   state: z.enum(['enabled', 'paused', 'disabled']),
   state_reason: z.string().nullable(),
   state_changed_at: instant,
@@ -123,6 +127,7 @@ export function destinationView(destination: Destination): z.input<typeof destin
     },
     auth: authView(destination.auth),
     tls: tlsView(destination.tls),
+    allow_own_ingest: destination.allowOwnIngest ?? false,
     state: destination.state,
     state_reason: destination.stateReason,
     state_changed_at: isoTime(destination.stateChangedAt),
@@ -153,8 +158,34 @@ function changed(
     rateLimit: change.rate_limit === undefined ? destination.rateLimit : change.rate_limit,
     auth: change.auth === undefined ? destination.auth : authOf(change.auth, sealed),
     tls: change.tls === undefined ? (destination.tls ?? null) : tlsOf(change.tls, tlsIdentities, sealed),
+    allowOwnIngest: change.allow_own_ingest ?? destination.allowOwnIngest ?? false,
     updatedAt: clock.now(),
   };
+}
+
+/**
+ * Whether events sent there come back in here. The ingest key is looked for whatever the host: a gateway
+ * is reached by more names than it knows, and the key is long enough to be nobody else's.
+ */
+function isOwnIngest(context: OperationContext, url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const segments = new URL(url).pathname.split('/');
+  const { directory } = context.gateway;
+  const namesKey = segments.some(
+    (segment, index) =>
+      segments[index - 1] === 'in' && directory.sourceByIngestKey(decoded(segment)) !== undefined,
+  );
+  return (
+    namesKey || new URL(url).href.startsWith(`${new URL(context.publicUrl).href.replace(/\/$/, '')}/in/`)
+  );
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 async function save(context: OperationContext, destination: Destination): Promise<void> {
@@ -163,8 +194,12 @@ async function save(context: OperationContext, destination: Destination): Promis
   const check = (pointer: string, message: string | null): void => {
     if (message !== null) errors.push({ pointer, message });
   };
-  const isOwn = destination.url.startsWith(`${context.publicUrl}/in/`);
-  check('/url', isOwn ? 'is an ingest URL of this gateway: events would go round in circles' : null);
+  if (destination.allowOwnIngest !== true && isOwnIngest(context, destination.url)) {
+    check(
+      '/url',
+      'is an ingest URL of this gateway, so events could go in circles; allow_own_ingest permits it',
+    );
+  }
   check('/url', addresses.refuseUrl(destination.url));
   if (destination.auth?.kind === 'oauth2') {
     check('/auth/token_url', addresses.refuseUrl(destination.auth.tokenUrl));

@@ -81,5 +81,6 @@ export function composeGateway(config: Config, services: Services, version: stri
     rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
     retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,
+    maxHops: config.maxHops,
   });
 }

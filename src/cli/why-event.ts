@@ -16,6 +16,8 @@ export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonR
   printText(dedupeText(event, recordOf(trace['dedupe'])));
   const parent = textOf(event, 'causation_id');
   if (parent !== null) printText(`It was caused by ${printable(parent)}.`);
+  const hops = numberOf(trace, 'hops') ?? 0;
+  if (hops > 0) printText(chainText(hops, textOf(trace, 'stopped')));
   await tellSubscriptions(recordsOf(trace['subscriptions']), event, names);
   const deliveries = recordsOf(trace['deliveries']);
   if (deliveries.length === 0 && recordsOf(trace['subscriptions']).length > 0) {
@@ -48,6 +50,16 @@ function verificationText(verification: JsonRecord): string {
   const parts = [COVERS[textOf(verification, 'covers') ?? ''] ?? 'the proof is unknown'];
   if (secret !== null) parts.push(`secret ${secret}${secret === 0 ? ', the newest' : ''}`);
   return `It was verified as ${show(verification, 'provider')}: ${parts.join('; ')}.`;
+}
+
+function chainText(hops: number, stopped: string | null): string {
+  const deliveries = hops === 1 ? 'one delivery' : `${hops} deliveries in a row`;
+  if (stopped === null) return `It is in a chain: ${deliveries} led to it.`;
+  return (
+    `${paint('red', 'Its chain was ended')}: ${deliveries} led to it, more than max_hops allows, so it owes ` +
+    'nothing. Two subscriptions, gateways or agents probably feed each other: look for the loop, and ' +
+    'replay the event if there is none.'
+  );
 }
 
 const DEDUPED_BY: Readonly<Record<string, string>> = {
@@ -113,6 +125,8 @@ async function refusalText(one: JsonRecord, event: JsonRecord, names: NameBook):
       return `its filter said no${quoted(textOf(now, 'filter'))}`;
     case 'filter_failed':
       return `its filter could not be evaluated: ${printable(detail ?? 'unknown')}${quoted(textOf(now, 'filter'))}`;
+    case 'chain_stopped':
+      return `it would have taken it, but ${printable(detail ?? 'its chain was ended')}`;
     default:
       return printable([textOf(one, 'reason'), detail].filter((part) => part !== null).join(': '));
   }

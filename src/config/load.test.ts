@@ -60,6 +60,7 @@ describe('defaults', () => {
       requestTimeoutMs: 30_000,
       ingestMemoryBytes: 128 * 1024 ** 2,
       deliveryMemoryBytes: 128 * 1024 ** 2,
+      maxHops: 16,
       maxInFlight: 1_024,
       drainTimeoutMs: 20_000,
       retentionMs: 30 * 86_400_000,

@@ -180,6 +180,14 @@ export const SETTINGS = {
     max: '10m',
     description: 'Time that attempts in flight get to finish when the gateway is told to stop.',
   },
+  maxHops: {
+    type: 'integer',
+    default: '16',
+    min: '1',
+    max: '1000',
+    description:
+      'Deliveries in a row after which a chain of events is ended: what comes then is kept, but goes nowhere.',
+  },
   retention: {
     type: 'duration',
     default: '30d',

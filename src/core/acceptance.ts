@@ -7,6 +7,7 @@ import type {
   LeasedDelivery,
   NewDelivery,
 } from '../ports/event-log.ts';
+import type { Chains } from './chains.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { OwedDeliveries } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
@@ -32,9 +33,11 @@ export class Acceptance {
   readonly #services: Services;
   readonly #owed: OwedDeliveries;
   readonly #dispatcher: Dispatcher;
+  readonly #chains: Chains;
   readonly #listeners = new Set<() => void>();
 
-  constructor(services: Services, owed: OwedDeliveries, dispatcher: Dispatcher) {
+  constructor(services: Services, owed: OwedDeliveries, dispatcher: Dispatcher, chains: Chains) {
+    this.#chains = chains;
     this.#services = services;
     this.#owed = owed;
     this.#dispatcher = dispatcher;
@@ -72,8 +75,10 @@ export class Acceptance {
     for (const listener of this.#listeners) listener();
   }
 
-  #request({ event, parsed }: IncomingEvent, dedupe: DedupeClaim | null): AppendRequest {
-    return { event, dedupe, deliveries: this.#owed.plan(event, parsed) };
+  #request(incoming: IncomingEvent, dedupe: DedupeClaim | null): AppendRequest {
+    const event = this.#chains.judge(incoming.event);
+    const isStopped = event.origin.stopped !== undefined;
+    return { event, dedupe, deliveries: isStopped ? [] : this.#owed.plan(event, incoming.parsed) };
   }
 
   #appended(request: AppendRequest, appended: Appended, provider: string): Accepted {
@@ -108,6 +113,7 @@ export class Acceptance {
     });
     for (const delivery of deliveries) this.#dispatcher.written(delivery, () => lease(event, delivery));
     for (const listener of this.#listeners) listener();
+    if (event.origin.stopped !== undefined) this.#chains.tell(event);
     return { eventId: event.id, duplicate: false, deliveries: deliveries.length };
   }
 

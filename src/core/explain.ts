@@ -143,7 +143,7 @@ export class Explain {
       .map((subscription) => {
         const filter = this.#directory.evaluable(subscription.filter);
         const test = filter === null ? null : () => filterAnswer(filter.evaluate(input));
-        return { subscription, verdict: matchSubscription(event, subscription, test) };
+        return { subscription, verdict: stoppedVerdict(event, matchSubscription(event, subscription, test)) };
       });
   }
 }
@@ -152,4 +152,11 @@ function dedupedBy(event: LoggedEvent, key: string): DedupeExplanation['by'] {
   if (event.sourceId === null) return key === event.externalId ? 'publisher_event_id' : 'idempotency_key';
   if (key === event.externalId) return 'provider_event_id';
   return key.startsWith('body:') ? 'body' : 'expression';
+}
+
+/** What would have taken the event did not, when its chain had gone on for too long. */
+function stoppedVerdict(event: LoggedEvent, verdict: MatchVerdict): MatchVerdict {
+  if (!verdict.matched || event.origin.stopped === undefined) return verdict;
+  const detail = `after ${event.origin.hops ?? 0} deliveries in a row its chain was ended`;
+  return { matched: false, reason: 'chain_stopped', detail };
 }

@@ -3,6 +3,7 @@ import type { Destination } from '../domain/settings.ts';
 import type { RejectionBounds } from '../ports/store.ts';
 import { Acceptance } from './acceptance.ts';
 import { Attempts } from './attempt.ts';
+import { Chains } from './chains.ts';
 import { DestinationHealth } from './destination-health.ts';
 import { Directory } from './directory.ts';
 import { type DispatchLimits, Dispatcher } from './dispatch.ts';
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   readonly rejections: RejectionBounds;
   readonly retention: RetentionPolicy;
   readonly dedupeWindowMs: number;
+  /** Deliveries in a row after which a chain of events is ended. */
+  readonly maxHops: number;
 }
 
 const GATEWAY_ITSELF = {
@@ -67,13 +70,14 @@ export class Gateway {
     const attempts = new Attempts(services, this.directory, this.#requests, this.health, this.operatorEvents);
     this.dispatcher = new Dispatcher(services, this.directory, attempts, this.health, options.dispatch);
     const owed = new OwedDeliveries(services, this.directory, this.dispatcher);
-    this.acceptance = new Acceptance(services, owed, this.dispatcher);
+    const chains = new Chains(services, this.operatorEvents, options.maxHops);
+    this.acceptance = new Acceptance(services, owed, this.dispatcher, chains);
     this.operatorEvents.publishThrough((event) =>
       this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
     );
     this.rejections = new Rejections(services, this.directory, options.rejections);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
-    this.publish = new Publish(services, this.directory, this.acceptance, options.dedupeWindowMs);
+    this.publish = new Publish(services, this.directory, this.acceptance, chains, options.dedupeWindowMs);
     this.#follower = new StoreFollower(
       services,
       this.directory,

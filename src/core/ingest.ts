@@ -4,6 +4,7 @@ import type { Source } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
 import type { EventIdentity, HandshakeAnswer, IngestRequest, SourceVerdict } from '../ports/verifier.ts';
+import { hopsIn } from './chains.ts';
 import type { ActiveSource, Directory } from './directory.ts';
 import { EventInput, parseJson } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
@@ -174,6 +175,7 @@ export class Ingest {
   ): Event {
     const { source } = active;
     const identity: EventIdentity = verdict.event;
+    const hops = hopsIn(call.headers);
     // Who signs shows no secret; who does not, does.
     const kept = verdict.covers === 'nothing' ? this.#directory.hideSecrets(source)(call) : call;
     const type =
@@ -207,6 +209,7 @@ export class Ingest {
           secretIndex: verdict.secretIndex ?? null,
         },
         dedupeKey: null,
+        ...(hops === 0 ? {} : { hops }),
         ...(invalid === undefined ? {} : { invalid }),
       },
     };

@@ -14,6 +14,7 @@ export type OperatorEventType =
   | 'breaker.closed'
   | 'subscription.suspended'
   | 'source.silent'
+  | 'chain.stopped'
   | 'retention.behind';
 
 type Accept = (event: Event) => Promise<unknown>;
@@ -36,7 +37,14 @@ export class OperatorEvents {
     this.#accept = accept;
   }
 
-  tell(type: OperatorEventType, tenant: string, key: string, data: Readonly<Record<string, unknown>>): void {
+  /** `hops`: how long the chain is that the event belongs to; see `Chains`. */
+  tell(
+    type: OperatorEventType,
+    tenant: string,
+    key: string,
+    data: Readonly<Record<string, unknown>>,
+    hops = 0,
+  ): void {
     const { clock, ids, log } = this.#services;
     const now = clock.now();
     log.warn(type, flat(data));
@@ -67,6 +75,7 @@ export class OperatorEvents {
         traceparent: null,
         verification: { provider: OPERATOR_SOURCE, covers: 'body', secretIndex: null },
         dedupeKey: null,
+        ...(hops === 0 ? {} : { hops }),
       },
     };
     this.#accept?.(event).catch((error: unknown) => {

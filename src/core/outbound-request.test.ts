@@ -39,6 +39,7 @@ describe('what a destination receives', () => {
       ['ringback-source', 'g?t hub'],
       ['ringback-delivery', delivery?.id],
       ['ringback-attempt', '1'],
+      ['ringback-hops', '1'],
       ['traceparent', `00-${TRACE}-${parentId}-01`],
     ];
     expect(request?.headers).toEqual(expected.flat());

@@ -2,6 +2,7 @@ import { headerValue, type Event } from '../domain/event.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
+import { HOPS_HEADER } from './chains.ts';
 import type { Directory } from './directory.ts';
 import { EventInput, isRecord } from './expression-input.ts';
 import type { Services } from './services.ts';
@@ -57,6 +58,8 @@ export class OutboundRequests {
       delivery.id,
       'ringback-attempt',
       String(delivery.attempt),
+      HOPS_HEADER,
+      String((event.origin.hops ?? 0) + 1),
     );
     if (event.origin.traceparent !== null) {
       headers.push('traceparent', continueTrace(event.origin.traceparent, this.#services.random.bytes(8)));

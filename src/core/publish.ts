@@ -3,6 +3,7 @@ import { Problem } from '../domain/problem.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
 import type { Acceptance, Accepted, IncomingEvent } from './acceptance.ts';
+import type { Chains } from './chains.ts';
 import type { Directory } from './directory.ts';
 import { usableTraceparent } from './outbound-request.ts';
 import type { Services } from './services.ts';
@@ -42,9 +43,17 @@ export class Publish {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #acceptance: Acceptance;
+  readonly #chains: Chains;
   readonly #dedupeWindowMs: number;
 
-  constructor(services: Services, directory: Directory, acceptance: Acceptance, dedupeWindowMs: number) {
+  constructor(
+    services: Services,
+    directory: Directory,
+    acceptance: Acceptance,
+    chains: Chains,
+    dedupeWindowMs: number,
+  ) {
+    this.#chains = chains;
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
@@ -52,7 +61,7 @@ export class Publish {
   }
 
   async one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
-    const incoming = this.#incoming(published, call);
+    const incoming = this.#incoming(published, call, await this.#hops(published, call));
     const dedupe = this.#idempotencyClaim(published, call) ?? this.#ownIdClaim(published, incoming.event);
     const accepted = await this.#acceptance.accept(incoming, dedupe, 'api');
     return accepted.duplicate && call.idempotency !== null ? this.#asAtFirst(accepted) : accepted;
@@ -72,14 +81,23 @@ export class Publish {
         errors: [{ pointer: '/headers/idempotency-key', message: 'is not used with batches' }],
       });
     }
-    const incoming = published.map((one) => {
-      const event = this.#incoming(one, call);
+    return this.#all(published, call);
+  }
+
+  async #all(published: readonly PublishedEvent[], call: PublishCall): Promise<Accepted[]> {
+    const hops = await Promise.all(published.map((one) => this.#hops(one, call)));
+    const incoming = published.map((one, index) => {
+      const event = this.#incoming(one, call, hops[index] ?? 0);
       return { event, dedupe: this.#ownIdClaim(one, event.event) };
     });
     return this.#acceptance.acceptAll(incoming, 'api');
   }
 
-  #incoming(published: PublishedEvent, call: PublishCall): IncomingEvent {
+  #hops({ causationId, tenant }: PublishedEvent, call: PublishCall): Promise<number> {
+    return this.#chains.hopsOf(call.headers, causationId === null ? null : { id: causationId, tenant });
+  }
+
+  #incoming(published: PublishedEvent, call: PublishCall, hops: number): IncomingEvent {
     const nowMs = this.#services.clock.now();
     const event: Event = {
       id: this.#services.ids.make('evt'),
@@ -112,6 +130,7 @@ export class Publish {
           principal: call.principal.id,
         },
         dedupeKey: call.idempotency?.key ?? published.externalId,
+        ...(hops === 0 ? {} : { hops }),
         ...(published.cloudEvent === undefined ? {} : { cloudEvent: published.cloudEvent }),
       },
     };

@@ -43,6 +43,10 @@ export interface EventOrigin {
   readonly verification: Verification;
   /** The de-duplication key used, `null` when the event had none. */
   readonly dedupeKey: string | null;
+  /** How often what led to it was delivered on by a gateway; absent = 0. */
+  readonly hops?: number;
+  /** Set when it owes nothing because its chain has gone on for too long. */
+  readonly stopped?: 'max_hops';
   /** Set when the source accepts events that fail its checks and marks them. */
   readonly invalid?: string;
   /** Set for events published as CloudEvents: the content mode that they came in. */

@@ -4,7 +4,14 @@ import { typeMatches } from './type-pattern.ts';
 
 /** Why a subscription did or did not take an event. */
 export type MatchReason =
-  'matched' | 'disabled' | 'expired' | 'source_differs' | 'type_differs' | 'filter_false' | 'filter_failed';
+  | 'matched'
+  | 'disabled'
+  | 'expired'
+  | 'source_differs'
+  | 'type_differs'
+  | 'filter_false'
+  | 'filter_failed'
+  | 'chain_stopped';
 
 /** One subscription's answer to one event. */
 export interface MatchVerdict {

@@ -63,6 +63,8 @@ export interface Destination extends Setting {
   readonly auth: DestinationAuth | null;
   /** Absent like `null` = no certificate, and the system's authorities. */
   readonly tls?: DestinationTls | null;
+  /** Whether its URL may be one of our own ingest URLs; absent like `false`. */
+  readonly allowOwnIngest?: boolean;
   readonly state: 'enabled' | 'paused' | 'disabled';
   /** Why and since when it is not enabled. */
   readonly stateReason: string | null;

@@ -73,6 +73,7 @@ function expectContractHeaders(received: Received, expected: Record<string, stri
     'webhook-signature': expect.stringMatching(SIGNATURE) as string,
     'ringback-delivery': expect.stringMatching(/^dlv_[0-9a-z]{26}$/) as string,
     'ringback-attempt': '1',
+    'ringback-hops': '1',
     'user-agent': `Ringback/${VERSION}`,
     ...expected,
   });

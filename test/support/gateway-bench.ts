@@ -206,6 +206,7 @@ export class Bench {
       rejections: { maxPerSource: 100, maxBytes: 1 << 20 },
       retention: { maxAgeMs: 0, maxBytes: 0 },
       dedupeWindowMs: 86_400_000,
+      maxHops: 16,
       ...options.gateway,
     });
   }
