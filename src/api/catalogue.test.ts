@@ -28,6 +28,7 @@ interface Things {
   readonly replay: string;
   readonly rejection: string;
   readonly key: string;
+  readonly eventType: string;
   /** All of them, and what else only this tenant should ever read. */
   readonly marks: readonly string[];
 }
@@ -85,6 +86,10 @@ async function populate(api: ApiBench, tenant: string): Promise<Things> {
   const refused = await bench.store.queries.rejections({ sourceId: source }, { limit: 1, before: null });
   const refusal = refused.items[0]?.id ?? '';
   const key = idOf(await call('keys.create', { body: { name: mark('key'), scopes: ['admin'], tenant } }));
+  const versions = [{ schema: { type: 'object' } }, { schema: { type: 'object' } }];
+  const eventType = idOf(
+    await call('event-types.create', { body: { name: mark('type'), tenant, versions } }),
+  );
   const ids = {
     source,
     destination,
@@ -95,6 +100,7 @@ async function populate(api: ApiBench, tenant: string): Promise<Things> {
     replay,
     rejection: refusal,
     key,
+    eventType,
   };
   return { ...ids, marks: [...Object.values(ids), idle, `-of-${tenant}`] };
 }
@@ -111,6 +117,7 @@ function inputFor(name: string, things: Things): Partial<RawInput> {
     replays: things.replay,
     rejections: things.rejection,
     keys: things.key,
+    'event-types': things.eventType,
   };
   const bodies: Readonly<Record<string, object>> = {
     'sources.create': { name: 'new source', provider: 'hmac', secrets: ['s'] },
@@ -125,10 +132,14 @@ function inputFor(name: string, things: Things): Partial<RawInput> {
     'replays.create': { filter: { event_ids: [things.event] }, destination_id: things.destination },
     'filters.test': { filter: 'true', event: things.event },
     'keys.create': { name: 'new key', scopes: ['read'] },
+    'event-types.create': { name: 'acme.new', versions: [{ schema: {} }] },
+    'event-types.update': { description: 'changed' },
+    'event-types.add-version': { schema: { type: 'object' } },
   };
+  const numbers: Readonly<Record<string, string>> = { number: '0', version: '1' };
   const params: Record<string, string> = {};
   for (const [, param = ''] of operationNamed(name).path.matchAll(/\{(\w+)\}/g)) {
-    params[param] = param === 'number' ? '0' : (ids[resource] ?? '');
+    params[param] = numbers[param] ?? ids[resource] ?? '';
   }
   return { params, body: bodies[name] ?? {} };
 }
@@ -138,7 +149,7 @@ async function stateOf({ bench }: ApiBench, tenant: string): Promise<unknown> {
   const { directory } = bench.gateway;
   const page = { limit: 500, before: null };
   const { queries } = bench.store;
-  const settings = (['source', 'destination', 'subscription', 'key'] as const).map((kind) =>
+  const settings = (['source', 'destination', 'subscription', 'key', 'event_type'] as const).map((kind) =>
     directory.list(kind).filter((setting) => setting.tenant === tenant),
   );
   const lists = await Promise.all([
@@ -161,7 +172,7 @@ describe('every operation', () => {
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(CATALOGUE.map(({ method, path }) => `${method} ${path}`)).size).toBe(names.length);
     for (const { name, path } of CATALOGUE) {
-      expect(name).toMatch(/^[a-z]+\.[a-z-]+$/);
+      expect(name).toMatch(/^[a-z-]+\.[a-z-]+$/);
       expect(path).toMatch(/^\/v1\//);
     }
   });
@@ -281,6 +292,7 @@ describe('a key bound to one tenant', () => {
     ['replays.create', (one) => ({ body: { filter: { source: one.source } } }), 'validation_failed'],
     ['filters.test', (one) => ({ body: { filter: 'true', event: one.event } }), 'not_found'],
     ['keys.create', () => ({ body: { name: 'x', scopes: ['admin'], tenant: 'one' } }), 'scope_missing'],
+    ['event-types.create', () => ({ body: { name: 'x', tenant: 'one' } }), 'scope_missing'],
   ];
   test.each(acts)('%s cannot reach into another tenant (%#)', async (name, input, code) => {
     const api = await startedApi();

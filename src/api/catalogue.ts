@@ -4,6 +4,7 @@ import { destinationActionOperations } from './destination-actions.ts';
 import { destinationOperations } from './destinations.ts';
 import { eventTraceOperations } from './event-trace.ts';
 import { eventOperations } from './events.ts';
+import { eventTypeOperations } from './event-types.ts';
 import { filterOperations } from './filters.ts';
 import { keyOperations } from './keys.ts';
 import type { Operation } from './operation.ts';
@@ -20,6 +21,7 @@ export const CATALOGUE: readonly Operation[] = [
   ...destinationOperations,
   ...destinationActionOperations,
   ...subscriptionOperations,
+  ...eventTypeOperations,
   ...publishOperations,
   ...eventOperations,
   ...eventTraceOperations,

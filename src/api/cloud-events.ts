@@ -23,6 +23,8 @@ const attributes = z.looseObject({
   partitionkey: z.string().min(1).max(512).optional(),
   correlationid: z.string().min(1).max(128).optional(),
   causationid: z.string().min(1).max(128).optional(),
+  // An extension of ours: the version of the type in the catalogue. In binary mode it comes as text.
+  typeversion: z.coerce.number().int().min(1).optional(),
 });
 
 /** JSON event format: the whole event, attributes and data, is the body, and goes out as it came. */
@@ -32,6 +34,7 @@ export function structuredMode(value: unknown, body: Uint8Array, contentType: st
     ...common(parsed),
     contentType,
     body,
+    parsed: { value },
     cloudEvent: 'structured',
   };
 }
@@ -47,6 +50,7 @@ export function batchMode(value: unknown, limit: number): Unowned[] {
     ...common(parse(one, `/${index}`)),
     contentType: 'application/cloudevents+json; charset=utf-8',
     body: ENCODER.encode(JSON.stringify(one)),
+    parsed: { value: one },
     cloudEvent: 'structured' as const,
   }));
 }
@@ -76,6 +80,7 @@ function common(event: z.output<typeof attributes>) {
     occurredAt: event.time ?? null,
     correlationId: event.correlationid ?? null,
     causationId: event.causationid ?? null,
+    ...(event.typeversion === undefined ? {} : { typeVersion: event.typeversion }),
   };
 }
 

@@ -194,3 +194,8 @@ export function bodyView(body: Uint8Array): { body: string; body_encoding: 'utf8
     return { body: Buffer.from(body).toString('base64'), body_encoding: 'base64' };
   }
 }
+
+/** A field after a change: what the change says, `null` included, else what it was. */
+export function keep<Value>(next: Value | undefined, before: Value): Value {
+  return next === undefined ? before : next;
+}

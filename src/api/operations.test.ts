@@ -32,7 +32,7 @@ describe('sources', () => {
     [{ allowed_ips: ['192.0.2.0/24', 'nonsense'] }, '/allowed_ips/1'],
     [{ max_body_bytes: '1GiB' }, '/max_body_bytes'],
     [{ max_body_bytes: '5 apples' }, '/max_body_bytes'],
-    [{ schema: { type: 'nonsense' } }, '/schema'],
+    [{ schema: { type: 'nonsense' } }, '/schema/type'],
     [{ dedupe: { key: 'data.' } }, '/dedupe/key'],
     [{ dedupe: { window: '1s' } }, '/dedupe/window'],
     [{ rate_limit: { limit: 0, period: '1s' } }, '/rate_limit/limit'],

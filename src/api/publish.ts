@@ -18,6 +18,11 @@ const eventBody = z.strictObject({
     .refine(isEventType, 'must be segments of letters, digits, "_" and "-" joined by "."')
     .describe('what happened, e.g. invoice.paid'),
   data: z.unknown().describe('the payload, any JSON'),
+  type_version: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('version of the type in the catalogue that the payload is of, default the newest'),
   id: z.string().min(1).max(512).optional().describe('your own id: publishing it again is a duplicate'),
   source: z.string().min(1).max(128).optional().describe('who says so, default "api"'),
   subject: z.string().max(512).optional().describe('what it is about'),
@@ -34,6 +39,8 @@ const batchOut = z.object({ data: z.array(acceptedOut) });
 function published(context: OperationContext, body: z.output<typeof eventBody>): PublishedEvent {
   const occurredAt = body.time ?? null;
   const timestamp = new Date(occurredAt ?? context.gateway.services.clock.now()).toISOString();
+  // The payload shape that Standard Webhooks 1.0.0 recommends ("Payload structure").
+  const value = { type: body.type, timestamp, data: body.data ?? null };
   return {
     tenant: tenantFor(context.caller.principal, body.tenant),
     type: body.type,
@@ -45,8 +52,9 @@ function published(context: OperationContext, body: z.output<typeof eventBody>):
     correlationId: body.correlation_id ?? null,
     causationId: body.causation_id ?? null,
     contentType: 'application/json',
-    // The payload shape that Standard Webhooks 1.0.0 recommends ("Payload structure").
-    body: ENCODER.encode(JSON.stringify({ type: body.type, timestamp, data: body.data ?? null })),
+    body: ENCODER.encode(JSON.stringify(value)),
+    parsed: { value },
+    ...(body.type_version === undefined ? {} : { typeVersion: body.type_version }),
   };
 }
 
@@ -133,7 +141,7 @@ function publishCloudEvents(context: OperationContext, body: Uint8Array) {
       : binaryMode(context.headers, body);
   if (one === undefined) return undefined;
   // In binary mode the body alone does not say which event it is.
-  const { body: _, ...attributes } = one;
+  const { body: _body, parsed: _parsed, ...attributes } = one;
   const fingerprint = () =>
     context.gateway.services.secrets.digest(
       JSON.stringify(attributes) + Buffer.from(body).toString('latin1'),

@@ -9,6 +9,7 @@ import {
   instant,
   isoTime,
   isoTimeOrNull,
+  keep,
   listOf,
   name,
   noContent,
@@ -43,6 +44,9 @@ const changeable = {
   content_types: z.array(z.string().max(128).toLowerCase()).max(20).describe('media types; empty = any'),
   max_body_bytes: sizeIn.describe('largest body that is taken: bytes, or text such as 64KiB'),
   schema: record.nullable().describe('JSON Schema (2020-12) of the body'),
+  use_catalogue: z
+    .boolean()
+    .describe('check events against the newest version of their type in the catalogue'),
   on_invalid: z.enum(['reject', 'mark']).describe('what becomes of events that do not fit the schema'),
   rate_limit: rateLimitIn.nullable(),
 };
@@ -83,6 +87,7 @@ export const sourceOut = z.object({
   content_types: z.array(z.string()),
   max_body_bytes: z.int(),
   schema: record.nullable(),
+  use_catalogue: z.boolean(),
   on_invalid: z.enum(['reject', 'mark']),
   rate_limit: rateLimitOut,
   created_at: instant,
@@ -113,6 +118,7 @@ function sourceView(source: Source, context: OperationContext): z.input<typeof s
     content_types: [...source.contentTypes],
     max_body_bytes: source.maxBodyBytes,
     schema: source.schema,
+    use_catalogue: source.useCatalogue ?? false,
     on_invalid: source.onInvalid,
     rate_limit: rateLimitView(source.rateLimit),
     created_at: isoTime(source.createdAt),
@@ -123,20 +129,21 @@ function sourceView(source: Source, context: OperationContext): z.input<typeof s
 function changed(source: Source, change: Change, nowMs: number): Source {
   return {
     ...source,
-    name: change.name ?? source.name,
-    enabled: change.enabled ?? source.enabled,
-    config: change.config ?? source.config,
-    verification: change.verification === undefined ? source.verification : change.verification,
+    name: keep(change.name, source.name),
+    enabled: keep(change.enabled, source.enabled),
+    config: keep(change.config, source.config),
+    verification: keep(change.verification, source.verification),
     dedupe: {
-      key: change.dedupe?.key === undefined ? source.dedupe.key : change.dedupe.key,
-      windowMs: change.dedupe?.window ?? source.dedupe.windowMs,
+      key: keep(change.dedupe?.key, source.dedupe.key),
+      windowMs: keep(change.dedupe?.window, source.dedupe.windowMs),
     },
-    allowedIps: change.allowed_ips ?? source.allowedIps,
-    contentTypes: change.content_types ?? source.contentTypes,
-    maxBodyBytes: change.max_body_bytes ?? source.maxBodyBytes,
-    schema: change.schema === undefined ? source.schema : change.schema,
-    onInvalid: change.on_invalid ?? source.onInvalid,
-    rateLimit: change.rate_limit === undefined ? source.rateLimit : change.rate_limit,
+    allowedIps: keep(change.allowed_ips, source.allowedIps),
+    contentTypes: keep(change.content_types, source.contentTypes),
+    maxBodyBytes: keep(change.max_body_bytes, source.maxBodyBytes),
+    schema: keep(change.schema, source.schema),
+    useCatalogue: keep(change.use_catalogue, source.useCatalogue ?? false),
+    onInvalid: keep(change.on_invalid, source.onInvalid),
+    rateLimit: keep(change.rate_limit, source.rateLimit),
     updatedAt: nowMs,
   };
 }
@@ -156,7 +163,9 @@ function check(source: Source, context: OperationContext): void {
     });
   }
   const schemaProblem = source.schema === null ? null : services.schemas.problem(source.schema);
-  if (schemaProblem !== null) errors.push({ pointer: '/schema', message: schemaProblem });
+  if (schemaProblem !== null) {
+    errors.push({ pointer: `/schema${schemaProblem.pointer}`, message: schemaProblem.message });
+  }
   if (errors.length > 0) throw new Problem('validation_failed', 'the source has invalid fields', { errors });
   checkExpression(directory, source.dedupe.key, '/dedupe/key');
   services.verifiers.compile(source, directory.openSecrets(source.secrets, source.id));
@@ -203,6 +212,7 @@ const create = operation({
       contentTypes: [],
       maxBodyBytes: context.limits.defaultBodyBytes,
       schema: null,
+      useCatalogue: false,
       onInvalid: 'reject',
       rateLimit: null,
       createdAt: now,

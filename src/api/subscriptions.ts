@@ -17,6 +17,7 @@ import {
   instantIn,
   isoTime,
   isoTimeOrNull,
+  keep,
   listOf,
   name,
   noContent,
@@ -191,10 +192,6 @@ function changed(
     expiresAt: keep(change.expires_at, subscription.expiresAt),
     updatedAt: context.gateway.services.clock.now(),
   };
-}
-
-function keep<Value>(next: Value | undefined, before: Value): Value {
-  return next === undefined ? before : next;
 }
 
 /** Sources may be named; what is kept is the id, so that renaming one changes nothing. */

@@ -1,5 +1,5 @@
 import { isTime, relativeTime, shortened, sizeText, stateCell } from './format.ts';
-import { type JsonRecord, numberOf, textOf, textsOf } from './json-value.ts';
+import { type JsonRecord, numberOf, recordsOf, textOf, textsOf } from './json-value.ts';
 import type { NameBook } from './names.ts';
 import { type Cell, printable, printRows } from './output.ts';
 
@@ -101,6 +101,20 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     texts('types', 'types', 'all'),
     text('filter', 'filter', 32),
     enabled,
+  ],
+  'event-types.list': [
+    name,
+    id,
+    {
+      title: 'versions',
+      cell: (item) =>
+        recordsOf(item['versions'])
+          .map((one) => String(one['version']))
+          .join(',') || 'none',
+    },
+    text('compatibility', 'compatibility'),
+    text('description', 'description', 48),
+    created,
   ],
   'events.list': [
     id,

@@ -5,13 +5,14 @@ import { type JsonRecord, textOf } from './json-value.ts';
 import { failure, printable, usageFailure } from './output.ts';
 
 /** What people name: these commands take a name wherever they take an id. */
-export type NamedResource = 'sources' | 'destinations' | 'subscriptions' | 'keys';
+export type NamedResource = 'sources' | 'destinations' | 'subscriptions' | 'keys' | 'event-types';
 
 const PREFIXES: Readonly<Record<NamedResource, string>> = {
   sources: 'src',
   destinations: 'dst',
   subscriptions: 'sub',
   keys: 'key',
+  'event-types': 'etp',
 };
 
 /** Fields that hold an id, for which a name will do too. */
@@ -32,6 +33,7 @@ const KINDS: Readonly<Record<string, string>> = {
   dst: 'a destination',
   sub: 'a subscription',
   key: 'an API key',
+  etp: 'an event type',
   evt: 'an event',
   dlv: 'a delivery',
   rpl: 'a replay',

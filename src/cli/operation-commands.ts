@@ -12,6 +12,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   sources: 'where events come in: an ingest URL with a verifier',
   destinations: 'where events go',
   subscriptions: 'which events go to which destination, under which policy',
+  'event-types': 'the catalogue: schemas, versions and converters of the data of events',
   events: 'what was accepted; publish your own, follow what comes in',
   deliveries: 'events owed to destinations, and every attempt',
   replays: 'deliver past events again',

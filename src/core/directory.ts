@@ -3,6 +3,7 @@ import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import {
   type ApiKey,
   type Destination,
+  type EventType,
   type SealedSecret,
   SETTING_KINDS,
   type SettingKind,
@@ -59,6 +60,8 @@ export class Directory {
   };
   readonly #sourceByIngestKey = new Map<string, Source>();
   readonly #keyByHash = new Map<string, ApiKey>();
+  /** By tenant, then by name: for a tenant without a catalogue one look is all that an event costs. */
+  readonly #eventTypes = new Map<string, Map<string, EventType>>();
   readonly #hideSecrets = new WeakMap<Source, HideSecrets>();
   readonly #activeSources = new Map<string, ActiveSource>();
   readonly #activeSubscriptions = new Map<string, ActiveSubscription>();
@@ -112,6 +115,7 @@ export class Directory {
       const key = this.#settings.key.get(setting.id);
       if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.set(hash, key);
     }
+    if (kind === 'event_type') this.#indexEventType(setting.id);
     this.#version = version;
   }
 
@@ -140,6 +144,11 @@ export class Directory {
   /** The key that has this hash now or had it before it was rotated; whether it still counts is the caller's to see. */
   apiKey(hash: string): ApiKey | undefined {
     return this.#keyByHash.get(hash);
+  }
+
+  /** The entry of a tenant's catalogue for a type of events. */
+  eventType(tenant: string, name: string): EventType | undefined {
+    return this.#eventTypes.get(tenant)?.get(name);
   }
 
   sourceByIngestKey(ingestKey: string): Source | undefined {
@@ -244,7 +253,20 @@ export class Directory {
     };
   }
 
+  #indexEventType(id: string): void {
+    const type = this.#settings.event_type.get(id);
+    if (type === undefined) return;
+    const ofTenant = this.#eventTypes.get(type.tenant) ?? new Map<string, EventType>();
+    this.#eventTypes.set(type.tenant, ofTenant.set(type.name, type));
+  }
+
   #forget(kind: SettingKind, id: string): void {
+    if (kind === 'event_type') {
+      const type = this.#settings.event_type.get(id);
+      const ofTenant = type === undefined ? undefined : this.#eventTypes.get(type.tenant);
+      if (type !== undefined) ofTenant?.delete(type.name);
+      if (type !== undefined && ofTenant?.size === 0) this.#eventTypes.delete(type.tenant);
+    }
     if (kind === 'source') {
       const source = this.#settings.source.get(id);
       if (source !== undefined) this.#sourceByIngestKey.delete(source.ingestKey);

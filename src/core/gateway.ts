@@ -7,6 +7,8 @@ import { Chains } from './chains.ts';
 import { DestinationHealth } from './destination-health.ts';
 import { Directory } from './directory.ts';
 import { type DispatchLimits, Dispatcher } from './dispatch.ts';
+import { EventTypeChecks } from './event-type-checks.ts';
+import { EventTypes } from './event-types.ts';
 import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
 import { KeyUses } from './key-uses.ts';
@@ -43,6 +45,8 @@ export class Gateway {
   readonly directory: Directory;
   readonly dispatcher: Dispatcher;
   readonly acceptance: Acceptance;
+  readonly eventTypes: EventTypes;
+  readonly eventTypeChecks: EventTypeChecks;
   readonly ingest: Ingest;
   readonly publish: Publish;
   readonly settings: SettingsChanges;
@@ -76,8 +80,16 @@ export class Gateway {
       this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
     );
     this.rejections = new Rejections(services, this.directory, options.rejections);
-    this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections);
-    this.publish = new Publish(services, this.directory, this.acceptance, chains, options.dedupeWindowMs);
+    this.eventTypes = new EventTypes(services, this.directory);
+    this.eventTypeChecks = new EventTypeChecks(services, this.directory);
+    this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections, this.eventTypes);
+    this.publish = new Publish(
+      services,
+      this.directory,
+      this.acceptance,
+      { chains, types: this.eventTypes },
+      options.dedupeWindowMs,
+    );
     this.#follower = new StoreFollower(
       services,
       this.directory,

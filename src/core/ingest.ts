@@ -1,11 +1,18 @@
 import { type Event, headerValue } from '../domain/event.ts';
-import { Problem, type ProblemCode, type ProblemExtra, PROBLEMS } from '../domain/problem.ts';
+import {
+  type FieldError,
+  Problem,
+  type ProblemCode,
+  type ProblemExtra,
+  PROBLEMS,
+} from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
 import type { EventIdentity, HandshakeAnswer, IngestRequest, SourceVerdict } from '../ports/verifier.ts';
 import { hopsIn } from './chains.ts';
 import type { ActiveSource, Directory } from './directory.ts';
+import { type EventTypes, mismatchText } from './event-types.ts';
 import { EventInput, parseJson } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
 import type { Acceptance } from './acceptance.ts';
@@ -39,6 +46,15 @@ const BODY_WINDOW_MS = 10 * 60_000;
 
 /** Our own trouble, so the sender is told when to try again and never that it is wrong. */
 const NOT_READY: Partial<Record<ProblemCode, ProblemExtra>> = { source_not_ready: { retryAfterS: 30 } };
+const TEXT = new TextDecoder();
+const NOT_JSON: FieldError = { pointer: '', message: 'is not JSON' };
+
+/** What the checks made of a body. */
+interface CheckedBody {
+  readonly parsed?: { readonly value: unknown } | undefined;
+  readonly typeVersion?: number | undefined;
+  readonly invalid?: string | undefined;
+}
 
 type Verified = Extract<SourceVerdict, { ok: true }>;
 
@@ -48,12 +64,20 @@ export class Ingest {
   readonly #directory: Directory;
   readonly #acceptance: Acceptance;
   readonly #rejections: Rejections;
+  readonly #types: EventTypes;
 
-  constructor(services: Services, directory: Directory, acceptance: Acceptance, rejections: Rejections) {
+  constructor(
+    services: Services,
+    directory: Directory,
+    acceptance: Acceptance,
+    rejections: Rejections,
+    types: EventTypes,
+  ) {
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
     this.#rejections = rejections;
+    this.#types = types;
   }
 
   /**
@@ -116,9 +140,9 @@ export class Ingest {
       throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail, extra);
     }
     this.#checkContentType(source, call);
-    const parsed = 'json' in verdict ? { value: verdict.json } : undefined;
-    const invalid = this.#schemaMismatch(source, call, parsed);
-    const unnamed = this.#event(active, call, verdict, nowMs, invalid);
+    const type = eventTypeOf(verdict.event);
+    const { parsed, typeVersion, invalid } = this.#checked(source, call, type, verdict);
+    const unnamed = this.#event(active, call, verdict, nowMs, type, { typeVersion, invalid });
     const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
     const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
@@ -150,20 +174,33 @@ export class Ingest {
     throw this.#rejections.refuse(call, source, 'content_type_unsupported', 'content_types', detail);
   }
 
-  /** What is wrong with the event, for sources that mark it; throws for those that reject it. */
-  #schemaMismatch(
-    source: Source,
-    call: IngestCall,
-    parsed: { readonly value: unknown } | undefined,
-  ): string | undefined {
-    if (source.schema === null) return undefined;
-    const value = parsed === undefined ? parseJson(call.body) : parsed.value;
+  /**
+   * Holds the body against the source's own schema and, where the source says so, against the catalogue.
+   * `invalid` is what is wrong, for sources that mark it; for those that reject it, it is thrown.
+   */
+  #checked(source: Source, call: IngestCall, type: string, verdict: Verified): CheckedBody {
+    const given = 'json' in verdict ? { value: verdict.json } : undefined;
+    const usesCatalogue =
+      source.useCatalogue === true && this.#directory.eventType(source.tenant, type) !== undefined;
+    if (source.schema === null && !usesCatalogue) return { parsed: given };
+    const parsed = given ?? { value: parseJson(call.body) };
     // Schemas that name no type let `null` pass, which is also what stands for no JSON at all.
-    const isJson = value !== null || new TextDecoder().decode(call.body.subarray(0, 64)).trim() === 'null';
-    const mismatch = isJson ? this.#services.schemas.mismatch(source.schema, value) : 'the body is not JSON';
-    if (mismatch === null) return undefined;
-    if (source.onInvalid === 'mark') return mismatch;
-    throw this.#rejections.refuse(call, source, 'schema_mismatch', 'schema', mismatch);
+    const isJson = parsed.value !== null || TEXT.decode(call.body.subarray(0, 64)).trim() === 'null';
+    if (!isJson) return { parsed, invalid: this.#mismatch(source, call, [NOT_JSON]) };
+    const ofType = usesCatalogue ? this.#types.check(source.tenant, type, null, parsed.value) : null;
+    const own = source.schema === null ? [] : this.#services.schemas.mismatches(source.schema, parsed.value);
+    const mismatches = [...own, ...(ofType?.mismatches ?? [])];
+    const version = ofType === null ? {} : { typeVersion: ofType.version };
+    if (mismatches.length === 0) return { parsed, ...version };
+    return { parsed, ...version, invalid: this.#mismatch(source, call, mismatches) };
+  }
+
+  /** What is wrong in words, for a source that marks; thrown for one that rejects. */
+  #mismatch(source: Source, call: IngestCall, mismatches: readonly FieldError[]): string {
+    const invalid = mismatchText(mismatches);
+    if (source.onInvalid === 'mark') return invalid;
+    const reason = source.schema === null ? 'event_type' : 'schema';
+    throw this.#rejections.refuse(call, source, 'schema_mismatch', reason, invalid, { errors: mismatches });
   }
 
   #event(
@@ -171,15 +208,14 @@ export class Ingest {
     call: IngestCall,
     verdict: Verified,
     nowMs: number,
-    invalid: string | undefined,
+    type: string,
+    { typeVersion, invalid }: Omit<CheckedBody, 'parsed'>,
   ): Event {
     const { source } = active;
     const identity: EventIdentity = verdict.event;
     const hops = hopsIn(call.headers);
     // Who signs shows no secret; who does not, does.
     const kept = verdict.covers === 'nothing' ? this.#directory.hideSecrets(source)(call) : call;
-    const type =
-      identity.type !== undefined && isEventType(identity.type) ? identity.type : 'webhook.received';
     return {
       id: this.#services.ids.make('evt'),
       tenant: source.tenant,
@@ -210,6 +246,7 @@ export class Ingest {
         },
         dedupeKey: null,
         ...(hops === 0 ? {} : { hops }),
+        ...(typeVersion === undefined ? {} : { typeVersion }),
         ...(invalid === undefined ? {} : { invalid }),
       },
     };
@@ -234,6 +271,10 @@ export class Ingest {
     const expiresAt = event.receivedAt + source.dedupe.windowMs;
     return { scope: source.id, key, expiresAt, fingerprint: '' };
   }
+}
+
+function eventTypeOf({ type }: EventIdentity): string {
+  return type !== undefined && isEventType(type) ? type : 'webhook.received';
 }
 
 /** A key expression that cannot be evaluated gives no key: the event is kept, perhaps twice. */

@@ -5,6 +5,8 @@ import type { DedupeClaim } from '../ports/event-log.ts';
 import type { Acceptance, Accepted, IncomingEvent } from './acceptance.ts';
 import type { Chains } from './chains.ts';
 import type { Directory } from './directory.ts';
+import type { EventTypes } from './event-types.ts';
+import { EventInput } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
 import type { Services } from './services.ts';
 
@@ -24,6 +26,10 @@ export interface PublishedEvent {
   /** The bytes that destinations will get. */
   readonly body: Uint8Array;
   readonly cloudEvent?: 'structured' | 'binary';
+  /** The version of its type that the event says it is of; absent = the newest in the catalogue. */
+  readonly typeVersion?: number;
+  /** The body as JSON, where it was at hand. */
+  readonly parsed?: { readonly value: unknown };
 }
 
 export interface PublishCall {
@@ -44,16 +50,18 @@ export class Publish {
   readonly #directory: Directory;
   readonly #acceptance: Acceptance;
   readonly #chains: Chains;
+  readonly #types: EventTypes;
   readonly #dedupeWindowMs: number;
 
   constructor(
     services: Services,
     directory: Directory,
     acceptance: Acceptance,
-    chains: Chains,
+    { chains, types }: { readonly chains: Chains; readonly types: EventTypes },
     dedupeWindowMs: number,
   ) {
     this.#chains = chains;
+    this.#types = types;
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
@@ -61,7 +69,8 @@ export class Publish {
   }
 
   async one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
-    const incoming = this.#incoming(published, call, await this.#hops(published, call));
+    const hops = await this.#hops(published, call);
+    const incoming = this.#checked(published, this.#incoming(published, call, hops), '');
     const dedupe = this.#idempotencyClaim(published, call) ?? this.#ownIdClaim(published, incoming.event);
     const accepted = await this.#acceptance.accept(incoming, dedupe, 'api');
     return accepted.duplicate && call.idempotency !== null ? this.#asAtFirst(accepted) : accepted;
@@ -87,7 +96,8 @@ export class Publish {
   async #all(published: readonly PublishedEvent[], call: PublishCall): Promise<Accepted[]> {
     const hops = await Promise.all(published.map((one) => this.#hops(one, call)));
     const incoming = published.map((one, index) => {
-      const event = this.#incoming(one, call, hops[index] ?? 0);
+      const place = `${batchPointer(one)}/${index}`;
+      const event = this.#checked(one, this.#incoming(one, call, hops[index] ?? 0), place);
       return { event, dedupe: this.#ownIdClaim(one, event.event) };
     });
     return this.#acceptance.acceptAll(incoming, 'api');
@@ -134,7 +144,22 @@ export class Publish {
         ...(published.cloudEvent === undefined ? {} : { cloudEvent: published.cloudEvent }),
       },
     };
-    return { event, parsed: undefined };
+    return { event, parsed: published.parsed };
+  }
+
+  /** Refuses what does not fit the catalogue; notes the version of what does. */
+  #checked(published: PublishedEvent, incoming: IncomingEvent, at: string): IncomingEvent {
+    const { event } = incoming;
+    let { parsed } = incoming;
+    const data = (): unknown => {
+      const input = new EventInput(event, parsed);
+      parsed = { value: input.body };
+      return input.data;
+    };
+    const pointers = PLACES[published.cloudEvent ?? 'own'](at);
+    const version = this.#types.checkPublished(event, published.typeVersion ?? null, data, pointers);
+    if (version === undefined) return incoming;
+    return { event: { ...event, origin: { ...event.origin, typeVersion: version } }, parsed };
   }
 
   #idempotencyClaim(published: PublishedEvent, call: PublishCall): DedupeClaim | null {
@@ -153,6 +178,19 @@ export class Publish {
       fingerprint: '',
     };
   }
+}
+
+/** Where version and data of an event stand in a request, by how it is written. */
+const PLACES = {
+  own: (at: string) => ({ version: `${at}/type_version`, data: `${at}/data` }),
+  structured: (at: string) => ({ version: `${at}/typeversion`, data: `${at}/data` }),
+  // The body is the data and nothing else.
+  binary: () => ({ version: '/headers/ce-typeversion', data: '' }),
+};
+
+/** Where the events of a batch stand in its request: ours has a field for them, that of CloudEvents is a list. */
+function batchPointer({ cloudEvent }: PublishedEvent): string {
+  return cloudEvent === undefined ? '/events' : '';
 }
 
 /** Of a publisher's headers only those about the content are kept: never its API key. */

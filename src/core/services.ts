@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Randomness } from '../ports/randomness.ts';
 import type { SecretBox, SecretKeys } from '../ports/secret-box.ts';
+import type { Schemas } from '../ports/schemas.ts';
 import type { Sender, TlsIdentities, WebhookSigner } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
 import type { Verifiers } from '../ports/verifier.ts';
@@ -35,12 +36,4 @@ export interface AddressRules {
   isBlock(text: string): boolean;
   /** Why events may not be sent to `url`, as far as its text shows; `null` when they may. */
   refuseUrl(url: string): string | null;
-}
-
-/** JSON Schema (2020-12). */
-export interface Schemas {
-  /** Why the schema itself is unusable, `null` when it is fine. */
-  problem(schema: Readonly<Record<string, unknown>>): string | null;
-  /** The first mismatch, `null` when the value fits. Compiled once per schema object. */
-  mismatch(schema: Readonly<Record<string, unknown>>, value: unknown): string | null;
 }

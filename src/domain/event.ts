@@ -47,6 +47,8 @@ export interface EventOrigin {
   readonly hops?: number;
   /** Set when it owes nothing because its chain has gone on for too long. */
   readonly stopped?: 'max_hops';
+  /** The version of its type in the catalogue that it was checked against; absent = it was not. */
+  readonly typeVersion?: number;
   /** Set when the source accepts events that fail its checks and marks them. */
   readonly invalid?: string;
   /** Set for events published as CloudEvents: the content mode that they came in. */

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { buildDestination, buildEventType, buildSource } from '../testing/setting-builders.ts';
+import {
+  buildDestination,
+  buildEventType,
+  buildSource,
+  buildTypeVersion,
+} from '../testing/setting-builders.ts';
 import { mapSealedSecrets, sealedSecretsOf } from './sealed-secrets.ts';
 import type { Destination, SealedSecret } from './settings.ts';
 
@@ -42,7 +47,7 @@ describe('the secrets of a setting', () => {
   it("are not what a user's own JSON looks like", () => {
     const own = { thing: secret('user') };
     expect(sealedSecretsOf('source', buildSource({ secrets: [], config: own, schema: own }))).toEqual([]);
-    const type = buildEventType({ versions: [{ version: 1, schema: own, examples: [own] }] });
+    const type = buildEventType({ versions: [buildTypeVersion({ schema: own, examples: [own] })] });
     expect(sealedSecretsOf('event_type', type)).toEqual([]);
     expect(mapSealedSecrets('event_type', type, () => secret('!'))).toBe(type);
   });

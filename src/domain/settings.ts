@@ -37,6 +37,8 @@ export interface Source extends Setting {
   readonly maxBodyBytes: number;
   /** JSON Schema (2020-12) of the body, `null` = none. */
   readonly schema: Readonly<Record<string, unknown>> | null;
+  /** Check events against the newest version of their type in the catalogue; absent = do not. */
+  readonly useCatalogue?: boolean;
   readonly onInvalid: 'reject' | 'mark';
   readonly rateLimit: RateLimit | null;
 }
@@ -110,6 +112,8 @@ export interface Subscription extends Setting {
   readonly sources: readonly string[];
   /** Type patterns; empty = all. */
   readonly types: readonly string[];
+  /** Event type -> the version that its events are to be delivered in; absent = each as it came. */
+  readonly typeVersions?: Readonly<Record<string, number>>;
   /** CEL to a boolean; `null` = everything that the types let through. */
   readonly filter: string | null;
   /** CEL to a string. */
@@ -151,17 +155,43 @@ export interface PreviousKey {
   readonly expiresAt: number;
 }
 
-/** An entry of the catalogue of event types. */
+/** An entry of the catalogue of event types; its `name` is the type of the events. */
 export interface EventType extends Setting {
   readonly description: string;
+  /** What a new version must keep to; see `schema-compatibility.ts`. */
+  readonly compatibility: Compatibility;
+  /** By rising number; the last is what events are that name no version. */
   readonly versions: readonly EventTypeVersion[];
+  readonly converters: readonly Converter[];
 }
 
-/** One version of the data of an event type. */
+/** What a version of an event type must be to the one before. */
+export type Compatibility = 'backward' | 'forward' | 'full' | 'none';
+
+/** One version of the data of an event type. Once others know it, its schema no longer changes. */
 export interface EventTypeVersion {
   readonly version: number;
-  readonly schema: Readonly<Record<string, unknown>>;
+  readonly description: string;
+  /** JSON Schema (2020-12) of the data; `null` = `protobuf` alone says what it is. */
+  readonly schema: Readonly<Record<string, unknown>> | null;
+  readonly protobuf: ProtobufMessage | null;
   readonly examples: readonly unknown[];
+}
+
+/** A message of Protocol Buffers with everything that its definition needs. */
+export interface ProtobufMessage {
+  /** A `google.protobuf.FileDescriptorSet`, imports included, in base64. */
+  readonly descriptorSet: string;
+  /** Full name, e.g. `acme.billing.v1.Invoice`. */
+  readonly message: string;
+}
+
+/** Makes the data of one version of an event type from that of a neighbour. */
+export interface Converter {
+  readonly from: number;
+  readonly to: number;
+  /** CEL over `event`, `headers` and `data` (of version `from`) to a map. */
+  readonly expression: string;
 }
 
 /** Everything that an operator sets, by kind. */

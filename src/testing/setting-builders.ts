@@ -1,5 +1,12 @@
 import { DEFAULT_RETRY_POLICY } from '../domain/retry-schedule.ts';
-import type { ApiKey, Destination, EventType, Source, Subscription } from '../domain/settings.ts';
+import type {
+  ApiKey,
+  Destination,
+  EventType,
+  EventTypeVersion,
+  Source,
+  Subscription,
+} from '../domain/settings.ts';
 import { buildId, START_MS } from './builders.ts';
 
 /** An enabled source of `hmac` with one secret; its name is its id. */
@@ -87,7 +94,21 @@ export function buildEventType(overrides: Partial<EventType> = {}): EventType {
   return {
     ...named(id),
     description: 'Something happened',
-    versions: [{ version: 1, schema: { type: 'object' }, examples: [{ thing: 1 }] }],
+    compatibility: 'backward',
+    versions: [buildTypeVersion()],
+    converters: [],
+    ...overrides,
+  };
+}
+
+/** Version 1: any object. */
+export function buildTypeVersion(overrides: Partial<EventTypeVersion> = {}): EventTypeVersion {
+  return {
+    version: 1,
+    description: '',
+    schema: { type: 'object' },
+    protobuf: null,
+    examples: [{ thing: 1 }],
     ...overrides,
   };
 }

@@ -422,7 +422,7 @@ describe('C4: requests to the API', () => {
       pointers(await refusedSource({ provider: 'none', allowed_ips: ['10.0.0.0/8', '10.0.0.0/33'] })),
     ).toEqual(['/allowed_ips/1']);
     expect(pointers(await refusedSource({ provider: 'none', schema: { type: 'nothing' } }))).toEqual([
-      '/schema',
+      '/schema/type',
     ]);
     for (const url of ['ftp://example.com/', 'http://10.0.0.1/', 'http://169.254.169.254/', 'nonsense']) {
       const answer = await problem(

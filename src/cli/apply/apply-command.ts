@@ -12,7 +12,7 @@ import { makePlan, type Plan } from './plan.ts';
 import { pendingSteps, planJson, printPlan } from './plan-view.ts';
 import { loadPresent, type PresentSettings } from './present-settings.ts';
 import { openSecretsFile, type SecretsFile, secretLine } from './secrets-file.ts';
-import { type Kind, singular } from './setting-kinds.ts';
+import { type Kind, singular, spoken } from './setting-kinds.ts';
 import {
   byPlace,
   type FileMistake,
@@ -29,8 +29,8 @@ export function addApplyCommand(program: Command): void {
     .command('apply')
     .summary('make the settings of a file so')
     .description(
-      'Make the sources, destinations and subscriptions of a YAML file so: create what is missing, update\n' +
-        'what differs, leave the rest alone. Applying a file twice changes nothing the second time.',
+      'Make the sources, destinations, subscriptions and event types of a YAML file so: create what is\n' +
+        'missing, update what differs, leave the rest alone. Applying a file twice changes nothing the second time.',
     )
     .argument('[file]', 'the settings file; - = standard input')
     .option('--dry-run', 'print the plan and change nothing')
@@ -199,7 +199,7 @@ function report({ step, answer, madeSecret }: Done, secrets: SecretsFile | null,
   if (json) return;
   const isNewSource = step.kind === 'sources' && step.action === 'create';
   const url = isNewSource ? `  ${textOf(answer, 'url') ?? ''}` : '';
-  printText(`${PAST[step.action]} ${singular(step.kind)} ${printable(step.name)}${url}`);
+  printText(`${PAST[step.action]} ${spoken(step.kind)} ${printable(step.name)}${url}`);
   if (madeSecret === null) return;
   if (secrets === null) printText(`  signing secret, shown this once: ${madeSecret}`);
   else printText(`  signing secret: in ${secrets.path}`);

@@ -4,7 +4,7 @@ import { CliFailure, failure, printable } from '../output.ts';
 import { apiBody } from './check-entry.ts';
 import type { Step } from './plan.ts';
 import { graceText } from './plan-view.ts';
-import { singular } from './setting-kinds.ts';
+import { apiPath, spoken } from './setting-kinds.ts';
 
 /** One step that is done, with what the server answered. */
 export interface Done {
@@ -45,7 +45,7 @@ async function doStep(
   step: Step,
   destinationIds: ReadonlyMap<string, string>,
 ): Promise<unknown> {
-  const path = `/v1/${step.kind}`;
+  const path = apiPath(step.kind);
   if (step.action === 'delete') return api.call('DELETE', `${path}/${step.id ?? ''}`);
   const body = { ...apiBody(step.kind, step.fields) };
   const destination = body['destination_id'];
@@ -60,7 +60,7 @@ async function doStep(
 }
 
 async function addSecrets(api: ApiClient, step: Step): Promise<unknown> {
-  const path = `/v1/${step.kind}/${step.id ?? ''}`;
+  const path = `${apiPath(step.kind)}/${step.id ?? ''}`;
   if (step.kind === 'destinations') {
     return api.call('POST', `${path}/rotate-secret`, { body: { secret: step.secrets[0] } });
   }
@@ -75,7 +75,7 @@ async function addSecrets(api: ApiClient, step: Step): Promise<unknown> {
 
 function interrupted(error: unknown, step: Step, done: number, count: number): unknown {
   if (!(error instanceof CliFailure)) return error;
-  const heading = `could not ${step.action} ${singular(step.kind)} "${printable(step.name)}": ${error.message}`;
+  const heading = `could not ${step.action} ${spoken(step.kind)} "${printable(step.name)}": ${error.message}`;
   const told = failure(heading, [
     `${done} of ${count} changes were made and stay; apply the file again to go on`,
   ]);

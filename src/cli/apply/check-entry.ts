@@ -85,7 +85,8 @@ function messageOf(kind: Kind, fields: JsonRecord, path: FieldPath, issue: z.cor
   return description === null ? 'cannot be used' : `must be ${description}`;
 }
 
-function valueAt(value: unknown, path: FieldPath): unknown {
+/** What stands at a path of a value; `undefined` = nothing does. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
   let inner = value;
   for (const part of path) {
     if (Array.isArray(inner) && typeof part === 'number') inner = inner[part];

@@ -1,8 +1,14 @@
 import type { ApiClient } from '../api-client.ts';
+import { valueAt } from './check-entry.ts';
 import { isRecord, type JsonRecord, numberOf, recordOf, textOf } from '../json-value.ts';
 import type { FileMistake, WantedSetting } from './settings-file.ts';
 
-const PLACES = [['filter'], ['session_key'], ['transform'], ['dedupe', 'key']] as const;
+const PLACES: readonly (readonly string[])[] = [
+  ['filter'],
+  ['session_key'],
+  ['transform'],
+  ['dedupe', 'key'],
+];
 
 /**
  * The expressions of the settings that do not compile, found before anything is changed: the server would
@@ -14,7 +20,7 @@ export async function expressionMistakes(
 ): Promise<FileMistake[]> {
   const mistakes: FileMistake[] = [];
   for (const setting of settings) {
-    for (const path of PLACES) {
+    for (const path of [...PLACES, ...converterPlaces(setting.fields)]) {
       const expression = expressionAt(setting.fields, path);
       const message = expression === null ? null : await refusal(api, expression);
       if (message !== null) mistakes.push(setting.mistakeAt(path, message));
@@ -32,8 +38,13 @@ async function refusal(api: ApiClient, expression: string): Promise<string | nul
   return `${textOf(error, 'message') ?? 'does not compile'}${place}`;
 }
 
-function expressionAt(fields: JsonRecord, [first, second]: (typeof PLACES)[number]): string | null {
-  const text = second === undefined ? textOf(fields, first) : textOf(fields[first], second);
+function converterPlaces(fields: JsonRecord): (string | number)[][] {
+  const converters = fields['converters'];
+  return Array.isArray(converters) ? converters.map((_, index) => ['converters', index, 'expression']) : [];
+}
+
+function expressionAt(fields: JsonRecord, path: readonly (string | number)[]): string | null {
+  const text = valueAt(fields, path);
   // What is too long is told by the schema; the server would refuse the question.
-  return text === null || text === '' || text.length > 4_096 ? null : text;
+  return typeof text !== 'string' || text === '' || text.length > 4_096 ? null : text;
 }

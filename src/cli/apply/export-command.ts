@@ -6,7 +6,7 @@ import { textOf } from '../json-value.ts';
 import { printable, printJson, printNote } from '../output.ts';
 import { type Exported, exportSettings } from './export-settings.ts';
 import { loadPresent } from './present-settings.ts';
-import { KINDS } from './setting-kinds.ts';
+import { apiPath, KINDS } from './setting-kinds.ts';
 
 /** `export`: prints the file that `apply` takes. */
 export function addExportCommand(program: Command): void {
@@ -14,8 +14,8 @@ export function addExportCommand(program: Command): void {
     .command('export')
     .summary('print what is there as a settings file')
     .description(
-      'Print the sources, destinations and subscriptions as a settings file for "ringback apply". Secrets\n' +
-        'never leave the server: they become references to variables, such as ${env:GITHUB_SECRET}.',
+      'Print the sources, destinations, subscriptions and event types as a settings file for\n' +
+        '"ringback apply". Secrets never leave the server: they become references to variables, such as ${env:GITHUB_SECRET}.',
     )
     .option('--tenant <tenant>', 'whose settings (default: those of the tenant of the key)');
   addConnectionOptions(command, { hasOwnUrl: false });
@@ -36,7 +36,7 @@ export function addExportCommand(program: Command): void {
 }
 
 async function otherTenants(api: ApiClient, own: string): Promise<string[]> {
-  const lists = await Promise.all(KINDS.map((kind) => api.list(`/v1/${kind}`)));
+  const lists = await Promise.all(KINDS.map((kind) => api.list(apiPath(kind))));
   const tenants = new Set(lists.flat().map((item) => textOf(item, 'tenant') ?? own));
   return [...tenants].filter((tenant) => tenant !== own).toSorted();
 }

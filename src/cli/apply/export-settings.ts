@@ -4,7 +4,7 @@ import { isRecord, type JsonRecord, recordOf, recordsOf, textOf, textsOf } from 
 import { namesById, type PresentSettings } from './present-settings.ts';
 import { escapeReferences } from './references.ts';
 import { variableName } from './secrets-file.ts';
-import { entrySchema, type Kind, KINDS, normalFields, singular } from './setting-kinds.ts';
+import { entrySchema, type Kind, KINDS, normalFields, spoken } from './setting-kinds.ts';
 import { FILE_VERSION } from './settings-file.ts';
 
 export interface Exported {
@@ -38,6 +38,8 @@ const DEFAULTS: JsonRecord = {
   ordering: 'none',
   delay: '0s',
   on_client_error: 'retry',
+  compatibility: 'backward',
+  use_catalogue: false,
 };
 
 const DEFAULT_RETRY = normalFields('subscriptions', { retry: {} }).get('retry');
@@ -67,7 +69,7 @@ class Exporter {
   #entry(kind: Kind, item: JsonRecord): JsonRecord {
     const state = textOf(item, 'state');
     if (state !== null && state !== 'enabled') {
-      this.notes.push(`${singular(kind)} "${textOf(item, 'name')}" is ${state}, which the file does not say`);
+      this.notes.push(`${spoken(kind)} "${textOf(item, 'name')}" is ${state}, which the file does not say`);
     }
     const entry: Record<string, unknown> = {};
     for (const field of Object.keys(recordOf(entrySchema(kind)['properties']))) {
@@ -146,6 +148,7 @@ class Exporter {
 /** What needs no look at anything else. */
 function plainValue(field: string, value: unknown): unknown {
   if (field === 'retry') return retry(value);
+  if (field === 'versions') return escaped(recordsOf(value).map(withoutBlanks));
   if (field === 'max_body_bytes') return typeof value === 'number' ? formatSize(value) : value;
   if (field === 'dedupe' && isRecord(value) && value['key'] === null) return { window: value['window'] };
   return isBlank(value) || DEFAULTS[field] === value ? undefined : escaped(value);
@@ -165,8 +168,12 @@ function retry(value: unknown): unknown {
   return Array.isArray(schedule) && schedule.length > 0 ? { ...rest, schedule } : rest;
 }
 
+function withoutBlanks(fields: JsonRecord): JsonRecord {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isBlank(value)));
+}
+
 function isBlank(value: unknown): boolean {
-  if (value === null || value === undefined) return true;
+  if (value === null || value === undefined || value === '') return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 

@@ -6,6 +6,7 @@ import { FILE_VERSION } from './settings-file.ts';
 const SECTIONS: Readonly<Record<Kind, string>> = {
   sources: 'where events come in, by name',
   destinations: 'where events go, by name',
+  event_types: 'the catalogue: what data the events of a type have, by type',
   subscriptions: 'which events go to which destination, by name',
 };
 

@@ -3,7 +3,7 @@ import { asJson, type Cell, paint, printable, printRows, printText, type Style }
 import { shortened } from '../format.ts';
 import type { FieldChange } from './field-changes.ts';
 import type { Action, Plan, Step } from './plan.ts';
-import { singular } from './setting-kinds.ts';
+import { singular, spoken } from './setting-kinds.ts';
 
 const STYLES: Readonly<Record<Action, Style>> = {
   create: 'green',
@@ -25,7 +25,7 @@ export function printPlan(plan: Plan, tenants: readonly string[]): void {
     const details = step.changes.map(changeText);
     const line = (detail: string, isFirst: boolean): Cell[] => [
       isFirst ? { text: step.action, style: STYLES[step.action] } : '',
-      isFirst ? singular(step.kind) : '',
+      isFirst ? spoken(step.kind) : '',
       ...(withTenant ? [isFirst ? (step.tenant ?? '') : ''] : []),
       isFirst ? printable(step.name) : '',
       detail,

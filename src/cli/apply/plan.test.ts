@@ -42,7 +42,12 @@ const GITHUB = {
 
 const PRESENT: PresentSettings = {
   tenant: 'default',
-  byKind: { destinations: [CRM], sources: [GITHUB], subscriptions: [PUSHES] },
+  byKind: {
+    event_types: [],
+    destinations: [CRM],
+    sources: [GITHUB],
+    subscriptions: [PUSHES],
+  },
 };
 
 function noFile(): string {
@@ -84,17 +89,20 @@ describe('makePlan', () => {
     expect(steps.map(({ action, changes }) => [action, changes])).toEqual([['unchanged', []]]);
   });
 
-  it('makes destinations and sources before subscriptions, and deletes the other way round', () => {
+  it('makes what is named before what names it, and deletes the other way round', () => {
+    const entries = {
+      event_types: 'versions: [{ schema: { type: object } }]',
+      destinations: 'url: "https://new.example.com/"',
+      sources: 'provider: none',
+      subscriptions: 'destination: new, sources: [new]',
+    };
     const text = KINDS.toReversed()
-      .map((kind) =>
-        kind === 'subscriptions'
-          ? 'subscriptions: { new: { destination: new, sources: [new] } }'
-          : `${kind}: { new: { ${kind === 'sources' ? 'provider: none' : 'url: "https://new.example.com/"'} } }`,
-      )
+      .map((kind) => `${kind}: { new: { ${entries[kind]} } }`)
       .join('\n');
     const { steps, mistakes } = planOf(text, { prune: true });
     expect(mistakes).toEqual([]);
     expect(steps.map(({ action, kind }) => `${action} ${kind}`)).toEqual([
+      'create event_types',
       'create destinations',
       'create sources',
       'create subscriptions',

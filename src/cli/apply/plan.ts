@@ -3,7 +3,7 @@ import { isRecord, type JsonRecord, recordOf, textOf, textsOf } from '../json-va
 import { changesBetween, type FieldChange } from './field-changes.ts';
 import { namesById, type PresentSettings } from './present-settings.ts';
 import { secretChanges } from './secret-changes.ts';
-import { type Kind, KINDS, singular } from './setting-kinds.ts';
+import { type Kind, KINDS, spoken } from './setting-kinds.ts';
 import type { FileMistake, WantedSetting } from './settings-file.ts';
 
 export type Action = 'create' | 'update' | 'unchanged' | 'delete';
@@ -83,7 +83,7 @@ class Planner {
     const compared = changesBetween(kind, fields, setting.written, present);
     const secrets = secretChanges(kind, fields, before, this.#wishes.rotateSecrets);
     if (secrets.changes.length > 0) this.mistakes.push(...setting.missingSecrets);
-    if (secrets.isUncompared) this.uncompared.push(`${singular(kind)} ${name}`);
+    if (secrets.isUncompared) this.uncompared.push(`${spoken(kind)} ${name}`);
     const changes = [...compared.changes, ...secrets.changes];
     return {
       action: changes.length === 0 ? 'unchanged' : 'update',
@@ -152,8 +152,8 @@ class Planner {
     const fileNames = this.#wanted.filter((other) => other.kind === kind).map((other) => other.name);
     const near = nearestName(text, [...fileNames, ...(isPruned ? [] : names.values())]);
     const what = exists
-      ? `--prune deletes the ${singular(kind)} "${name}", which is not in the file`
-      : `there is no ${singular(kind)} "${text}"`;
+      ? `--prune deletes the ${spoken(kind)} "${name}", which is not in the file`
+      : `there is no ${spoken(kind)} "${text}"`;
     this.mistakes.push(
       setting.mistakeAt(path, near === null || exists ? what : `${what}; did you mean "${near}"?`),
     );
@@ -179,7 +179,7 @@ class Planner {
   #refuseFixed(setting: WantedSetting, before: JsonRecord): void {
     const { kind, fields, written } = setting;
     const refuse = (path: readonly string[], from: unknown, to: unknown): void => {
-      const advice = `delete the ${singular(kind)}, or give the new one another name`;
+      const advice = `delete the ${spoken(kind)}, or give the new one another name`;
       this.mistakes.push(
         setting.mistakeAt(path, `cannot change from ${String(from)} to ${String(to)}; ${advice}`),
       );

@@ -1,7 +1,7 @@
 import type { ApiClient } from '../api-client.ts';
 import { type JsonRecord, textOf } from '../json-value.ts';
 import { failure } from '../output.ts';
-import { type Kind, KINDS } from './setting-kinds.ts';
+import { apiPath, type Kind, KINDS } from './setting-kinds.ts';
 
 /** What the server has for one tenant. */
 export interface PresentSettings {
@@ -19,14 +19,14 @@ const DEFAULT_TENANT = 'default';
  */
 export async function loadPresent(api: ApiClient, tenant: string | null): Promise<PresentSettings> {
   const asked = tenant ?? DEFAULT_TENANT;
-  const lists = await Promise.all(KINDS.map((kind) => api.list(`/v1/${kind}`, { tenant: asked })));
-  const [destinations = [], sources = [], subscriptions = []] = lists;
+  const lists = await Promise.all(KINDS.map((kind) => api.list(apiPath(kind), { tenant: asked })));
+  const [eventTypes = [], destinations = [], sources = [], subscriptions = []] = lists;
   const found = lists.flat().map((item) => textOf(item, 'tenant') ?? asked);
   const actual = found.find((one) => one !== asked) ?? asked;
   if (tenant !== null && actual !== tenant) {
     throw failure(`the API key is bound to tenant "${actual}"; the file is for tenant "${tenant}"`);
   }
-  return { tenant: actual, byKind: { destinations, sources, subscriptions } };
+  return { tenant: actual, byKind: { event_types: eventTypes, destinations, sources, subscriptions } };
 }
 
 /** Ids to names: a name is what a file can say. */

@@ -4,12 +4,23 @@ import { jsonSchema } from '../../api/openapi.ts';
 import { isRecord, type JsonRecord, recordOf } from '../json-value.ts';
 
 /** What a settings file holds, in the order in which it is made: the later ones name the earlier. */
-export const KINDS = ['destinations', 'sources', 'subscriptions'] as const;
+export const KINDS = ['event_types', 'destinations', 'sources', 'subscriptions'] as const;
 
 export type Kind = (typeof KINDS)[number];
 
+/** As the audit log and JSON say it: `event_type`. */
 export function singular(kind: Kind): string {
   return kind.slice(0, -1);
+}
+
+/** As people say it: `event type`. */
+export function spoken(kind: Kind): string {
+  return singular(kind).replace('_', ' ');
+}
+
+/** Under which the API has the settings of a kind. */
+export function apiPath(kind: Kind): string {
+  return `/v1/${kind.replace('_', '-')}`;
 }
 
 /** Fields that the server never gives back: they are sent, and cannot be compared. */
@@ -21,6 +32,7 @@ const SECRET_FIELDS: Readonly<Record<Kind, readonly RegExp[]>> = {
     /^tls\.client_(cert|key)$/,
   ],
   subscriptions: [],
+  event_types: [],
 };
 
 export function isSecretField(kind: Kind, path: readonly (string | number)[]): boolean {
@@ -32,7 +44,7 @@ const APART: ReadonlySet<string> = new Set(['name', 'tenant', 'secrets', 'signin
 
 /** The body that creates one, as the API takes it. */
 export function createBody(kind: Kind): z.ZodType {
-  const operation = CATALOGUE.find(({ name }) => name === `${kind}.create`);
+  const operation = CATALOGUE.find(({ name }) => name === `${kind.replace('_', '-')}.create`);
   if (operation === undefined) throw new Error(`the catalogue has no ${kind}.create`);
   return operation.body;
 }
@@ -130,7 +142,25 @@ function normalValue(field: string, value: unknown): unknown {
   if (SETS.has(field) && Array.isArray(value)) return [...new Set(value.map(String))].toSorted();
   if (field === 'provider' && value === 'standard-webhooks') return 'standardwebhooks';
   if (field === 'retry' && isRecord(value)) return normalRetry(value);
+  if (field === 'versions' && Array.isArray(value)) return normalVersions(value);
   return value;
+}
+
+/** Versions with the numbers that they get, and without what says nothing. */
+function normalVersions(versions: readonly unknown[]): unknown[] {
+  let number = 0;
+  return versions.map((version) => {
+    const fields = recordOf(version);
+    number = typeof fields['version'] === 'number' ? fields['version'] : number + 1;
+    const said = Object.entries(fields).filter(([, value]) => !isBlank(value));
+    return { ...Object.fromEntries(said), version: number };
+  });
+}
+
+function isBlank(value: unknown): boolean {
+  return (
+    value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+  );
 }
 
 /** The waits that count: a schedule is cut after the last attempt, and its last wait is repeated. */

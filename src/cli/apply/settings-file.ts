@@ -2,7 +2,7 @@ import { nearestName } from '../../config/nearest-name.ts';
 import { isRecord, type JsonRecord } from '../json-value.ts';
 import { checkEntry } from './check-entry.ts';
 import type { ReferenceSources } from './references.ts';
-import { type Kind, KINDS, singular } from './setting-kinds.ts';
+import { type Kind, KINDS, spoken } from './setting-kinds.ts';
 import { type Place, readYaml, type YamlText } from './yaml-places.ts';
 
 export type FilePath = readonly (string | number)[];
@@ -14,7 +14,7 @@ export interface FileMistake extends Place {
   readonly message: string;
 }
 
-/** One source, destination or subscription as the file wants it. */
+/** One source, destination, subscription or event type as the file wants it. */
 export interface WantedSetting {
   readonly kind: Kind;
   readonly name: string;
@@ -109,7 +109,7 @@ class Reader {
         const name = isRecord(entry) ? entry['name'] : undefined;
         if (isRecord(entry) && typeof name === 'string')
           return this.#entry(kind, [kind, index], name, entry, tenant);
-        this.#refuse([kind, index], `must be a ${singular(kind)} with a "name"`);
+        this.#refuse([kind, index], `must be a ${spoken(kind)} with a "name"`);
         return [];
       });
     }
@@ -122,7 +122,7 @@ class Reader {
         return this.#entry(kind, [kind, name], name, entry ?? {}, tenant);
       });
     }
-    this.#refuse([kind], `must be a map of ${kind} by name, or a list of them`);
+    this.#refuse([kind], `must be a map of ${spoken(kind)}s by name, or a list of them`);
     return [];
   }
 
@@ -134,7 +134,7 @@ class Reader {
     fileTenant: string | null,
   ): WantedSetting[] {
     if (!isRecord(entry)) {
-      this.#refuse(path, `must be a map of the fields of a ${singular(kind)}`);
+      this.#refuse(path, `must be a map of the fields of a ${spoken(kind)}`);
       return [];
     }
     const checked = checkEntry(kind, name.trim(), entry, this.#sources);
@@ -167,7 +167,7 @@ class Reader {
     const seen = new Set<string>();
     for (const { kind, name, tenant, mistakeAt } of wanted) {
       const key = JSON.stringify([kind, tenant, name]);
-      if (seen.has(key)) this.#mistakes.push(mistakeAt([], `another ${singular(kind)} has the same name`));
+      if (seen.has(key)) this.#mistakes.push(mistakeAt([], `another ${spoken(kind)} has the same name`));
       seen.add(key);
     }
   }

@@ -1,0 +1,132 @@
+import type { FieldError } from '../domain/problem.ts';
+import { compilePattern } from './linear-patterns.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Compiling takes about 10 µs for each subschema, and 3,000 of them fill a megabyte with code. */
+const MAX_BYTES = 256 * 1024;
+const MAX_SUBSCHEMAS = 5_000;
+const MAX_DEPTH = 64;
+
+/** Their values are no subschemas, so that a "$ref" in them is just a word. */
+const DATA: ReadonlySet<string> = new Set([
+  'const',
+  'enum',
+  'default',
+  'examples',
+  'dependentRequired',
+  '$vocabulary',
+]);
+/** Their values are maps of subschemas by a name of the author's choice. */
+const MAPS: ReadonlySet<string> = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+]);
+
+/** The keyword that charges for a subschema; nobody else's schema has it. */
+export const STEPS_KEYWORD = 'x-ringback-steps';
+
+/** Entries that a keyword compares in about a step. */
+const ENTRIES_PER_STEP = 16;
+
+/** What makes a schema unusable before anything is compiled: its size, where it refers to, its patterns. */
+export function textProblem(schema: Json): FieldError | null {
+  const text = JSON.stringify(schema);
+  if (text.length > MAX_BYTES) {
+    return { pointer: '', message: `the schema is larger than ${MAX_BYTES / 1024} KiB` };
+  }
+  const inspector = new Inspector();
+  inspector.visit(schema, '', 0, true);
+  return inspector.problem;
+}
+
+/** Finds the first mistake. Looks into everything but data, so that nothing a `$ref` can reach is missed. */
+class Inspector {
+  problem: FieldError | null = null;
+  #subschemas = 0;
+
+  visit(node: unknown, pointer: string, depth: number, isSchema: boolean): void {
+    if (this.problem !== null || typeof node !== 'object' || node === null) return;
+    if (depth > MAX_DEPTH) return this.#refuse(pointer, `is nested deeper than ${MAX_DEPTH} levels`);
+    if (Array.isArray(node)) {
+      for (const [index, item] of node.entries()) this.visit(item, `${pointer}/${index}`, depth + 1, true);
+      return;
+    }
+    this.#subschemas += 1;
+    if (this.#subschemas > MAX_SUBSCHEMAS) {
+      return this.#refuse('', `the schema has more than ${MAX_SUBSCHEMAS} subschemas`);
+    }
+    for (const [name, value] of Object.entries(node)) {
+      const at = `${pointer}/${escaped(name)}`;
+      if (isSchema) this.#keyword(name, value, at, depth);
+      if (!isSchema || !DATA.has(name)) this.visit(value, at, depth + 1, !isSchema || !MAPS.has(name));
+    }
+  }
+
+  #keyword(name: string, value: unknown, at: string, depth: number): void {
+    if (
+      (name === '$ref' || name === '$dynamicRef') &&
+      (typeof value !== 'string' || !value.startsWith('#'))
+    ) {
+      this.#refuse(at, 'must begin with "#": other documents are never fetched; put them into $defs');
+    }
+    if (name === '$id' && depth > 0) this.#refuse(at, 'may stand at the top of a schema only');
+    if (name === 'pattern') this.#pattern(value, at);
+    if (name !== 'patternProperties' || typeof value !== 'object' || value === null) return;
+    for (const pattern of Object.keys(value)) this.#pattern(pattern, `${at}/${escaped(pattern)}`);
+  }
+
+  #pattern(pattern: unknown, at: string): void {
+    if (typeof pattern !== 'string') return;
+    try {
+      compilePattern(pattern);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#refuse(at, `is no pattern that takes linear time (RE2 syntax): ${why}`);
+    }
+  }
+
+  #refuse(pointer: string, message: string): void {
+    this.problem ??= { pointer, message };
+  }
+}
+
+/** The schema with a charge in each of its subschemas. */
+export function metered(schema: Json): Json {
+  const copy = meteredNode(schema, true);
+  return isRecord(copy) ? copy : schema;
+}
+
+function meteredNode(node: unknown, isSchema: boolean): unknown {
+  if (Array.isArray(node)) return node.map((item) => meteredNode(item, true));
+  if (!isRecord(node)) return node;
+  const copy: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of Object.entries(node)) {
+    copy[name] = isSchema && DATA.has(name) ? value : meteredNode(value, !isSchema || !MAPS.has(name));
+  }
+  // An empty schema costs nothing, and would cost something with a keyword in it.
+  if (isSchema && Object.keys(node).length > 0)
+    copy[STEPS_KEYWORD] = 1 + Math.ceil(entriesOf(node) / ENTRIES_PER_STEP);
+  return { ...copy };
+}
+
+function entriesOf(schema: Json): number {
+  let entries = Object.keys(schema).length;
+  for (const value of Object.values(schema)) {
+    if (Array.isArray(value)) entries += value.length;
+    else if (isRecord(value)) entries += Object.keys(value).length;
+  }
+  return entries;
+}
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A name as a token of a JSON pointer (RFC 6901, section 3). */
+export function escaped(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
