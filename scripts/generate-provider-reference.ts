@@ -18,6 +18,7 @@ import { mailProviders } from '../packages/client/src/verify/providers/mail.ts';
 import { paymentsProviders } from '../packages/client/src/verify/providers/payments.ts';
 import { supportProviders } from '../packages/client/src/verify/providers/support.ts';
 import { workProviders } from '../packages/client/src/verify/providers/work.ts';
+import { schemeCovers } from '../packages/client/src/verify/scheme-covers.ts';
 import type {
   Covers,
   MacScheme,
@@ -81,7 +82,8 @@ Types begin with \`com.\` and the brand; formats that many senders share keep th
 
 **Fields.** What a source needs besides secrets goes into its \`config\`: \`publicKey\`, \`keys\` (public keys by id),
 \`jwks\`, and the names in the tables, in \`camelCase\` or \`snake_case\`. \`idFrom\`, \`typeFrom\`, \`keyFrom\` and
-\`timeFrom\` replace where the identity is read, for example \`typeFrom: "h:x-event"\`.
+\`timeFrom\` replace where the identity is read, for example \`typeFrom: "h:x-event"\`. For \`paypal\` and \`sns\` a
+\`publicKey\` takes the place of the certificate that would be fetched.
 
 ## Traps
 
@@ -166,12 +168,7 @@ function proofOf(scheme: Scheme | undefined): string {
 }
 
 function coverageOf(scheme: Scheme | undefined): Covers | '' {
-  if (scheme === undefined) return '';
-  if ('covers' in scheme && scheme.covers !== undefined) return scheme.covers;
-  if (scheme.kind === 'jwt')
-    return scheme.bodyHash !== undefined || scheme.token === 'body' ? 'body' : 'nothing';
-  if (!('content' in scheme)) return 'nothing';
-  return /\{(?:body|form)[|}]/.test(scheme.content) ? 'body' : 'metadata';
+  return scheme === undefined ? '' : schemeCovers(scheme);
 }
 
 function needsOf(provider: Provider): string {

@@ -55,6 +55,7 @@ describe('the published package', () => {
         'dist/src/cli/main.js',
         'dist/src/stores/sqlite/writer-thread.js',
         'dist/src/stores/sqlite/migrations/0001-initial.sql',
+        'dist/packages/client/src/simulate/payloads/developer.json',
       ]),
     );
     expect(

@@ -55,8 +55,7 @@ export function compileIdentity(rules: IdentityRules, defaultBrand: string | und
   const readType = compileFirst(chosen(settings, 'typeFrom', rules.type));
   const readKey = compileFirst(chosen(settings, 'keyFrom', rules.key));
   const readTime = compileTime(settings['timeFrom'] === undefined ? rules.time : [settings['timeFrom']]);
-  const brand = rules.brand ?? defaultBrand;
-  const prefix = brand === undefined || brand === '' ? '' : `com.${brand}.`;
+  const prefix = typePrefix(rules.brand ?? defaultBrand);
   const fallbackType = prefix === '' ? undefined : `${prefix}event`;
   const hintsBody = defaultBrand !== undefined;
 
@@ -75,6 +74,15 @@ export function compileIdentity(rules: IdentityRules, defaultBrand: string | und
       ...(id === undefined && hintsBody ? { dedupe: 'body' } : {}),
     };
   };
+}
+
+function typePrefix(brand: string | undefined): string {
+  return brand === undefined || brand === '' ? '' : `com.${brand}.`;
+}
+
+/** The type that events get which the provider calls `written`. */
+export function eventTypeOf(rules: IdentityRules, defaultBrand: string | undefined, written: string): string {
+  return typePrefix(rules.brand ?? defaultBrand) + (cleanType(written) ?? 'event');
 }
 
 function chosen(settings: Settings, name: string, fromTable: IdentityTemplates | undefined) {

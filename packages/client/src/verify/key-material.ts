@@ -94,6 +94,14 @@ function decodeBareKey(text: string, format: string): PublicKey | undefined {
   return raw?.length === 32 ? { spki: ed25519Spki(raw) } : undefined;
 }
 
+/**
+ * For senders that name the address of a certificate: a key that was configured instead, so that
+ * nothing is fetched. Undefined when there is none.
+ */
+export function pinnedPublicKey({ publicKey }: { readonly publicKey?: string }): PublicKey | undefined {
+  return publicKey === undefined ? undefined : decodePublicKey(publicKey, 'pem');
+}
+
 /** A set of JSON Web Keys (RFC 7517). */
 export interface JsonWebKeySet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];

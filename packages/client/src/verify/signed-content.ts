@@ -3,7 +3,7 @@ import type { ContentTemplate } from './content-template.ts';
 import { compileContent } from './content-template.ts';
 import { compileCertificates, compileKeySet } from './key-documents.ts';
 import type { SecretKey } from './key-material.ts';
-import { decodeKeys, decodePublicKey, decodeSecrets } from './key-material.ts';
+import { decodeKeys, decodePublicKey, decodeSecrets, pinnedPublicKey } from './key-material.ts';
 import type { HashName, MessageParts, PublicKey, Task } from './operation.ts';
 import { checkSignature, digest, hmac } from './operation.ts';
 import type { Credentials, PreparedScheme, Proof } from './prepared-scheme.ts';
@@ -273,7 +273,7 @@ function compileKeys(source: PublicKeySource, credentials: Credentials, settings
     case 'certUrl':
     default: {
       const readAddress = compileReference(source.urlFrom, settings, true);
-      const certificates = compileCertificates(source.hostPattern);
+      const certificates = compileCertificates(source.hostPattern, undefined, pinnedPublicKey(credentials));
       return {
         *read(view) {
           const address = readAddress(view);

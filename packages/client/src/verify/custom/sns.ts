@@ -1,5 +1,6 @@
 import { decodeText } from '../bytes.ts';
 import { compileCertificates } from '../key-documents.ts';
+import { pinnedPublicKey } from '../key-material.ts';
 import type { Task } from '../operation.ts';
 import { checkSignature } from '../operation.ts';
 import type { Credentials, PreparedScheme, Proof } from '../prepared-scheme.ts';
@@ -36,6 +37,7 @@ export function prepareSns(credentials: Credentials): PreparedScheme {
   const certificates = compileCertificates(
     String.raw`^sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(?:\.cn)?$`,
     String.raw`\.pem$`,
+    pinnedPublicKey(credentials),
   );
   function* check(view: RequestView): Task<Proof> {
     const fields = readFields(view);

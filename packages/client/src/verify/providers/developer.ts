@@ -205,6 +205,7 @@ export const developerProviders: ProviderTable = {
       '{json:data.event.issue_id}',
       '{json:data.error.issue_id}',
       '{json:data.comment.issue_id}',
+      '{json:data.issue_id}',
       '{json:data.metric_alert.id}',
     ],
     time: ['s h:sentry-hook-timestamp'],

@@ -1,4 +1,4 @@
-import { encodeBytes, utf8 } from '../bytes.ts';
+import { encodeBytes, fromUtf8, utf8 } from '../bytes.ts';
 import { VerifierSettingsError } from '../reasons.ts';
 import type { TokenScheme } from '../scheme.ts';
 import type { Draft } from './draft.ts';
@@ -7,14 +7,17 @@ import { signingSecret } from './signing-keys.ts';
 
 /** Shows the first secret, as the scheme says. */
 export function showToken(scheme: TokenScheme, draft: Draft, input: SignInput): void {
-  if (input.fault === 'missing-header') return;
+  const { from, headerConfig } = scheme;
+  if (input.fault === 'missing-header') {
+    if (from.startsWith('xml:')) draft.setBody(xmlWith(fromUtf8(draft.body), from.slice(4), ''));
+    return;
+  }
   const { text } = signingSecret(input);
   const token = input.fault === 'signature' ? `${text}x` : text;
-  const { from, headerConfig } = scheme;
   if (from === 'basic') draft.setHeader('authorization', `Basic ${encodeBytes(utf8(token), 'base64')}`);
   else if (from === 'bearer') draft.setHeader('authorization', `Bearer ${token}`);
   else if (headerConfig !== undefined) draft.setHeader(configuredHeader(input, headerConfig), token);
-  else if (from.startsWith('xml:')) draft.setBody(xmlWith(from.slice(4), token));
+  else if (from.startsWith('xml:')) draft.setBody(xmlWith(fromUtf8(draft.body), from.slice(4), token));
   else draft.set(from, token);
 }
 
@@ -29,6 +32,11 @@ function configuredHeader(input: SignInput, key: string): string {
   return name;
 }
 
-function xmlWith(element: string, value: string): string {
+// The first such element with this text; a document of our own where there is none.
+function xmlWith(document: string, element: string, value: string): string {
+  const known = new RegExp(`(<(?:\\w+:)?${element}>)[^<]*(</)`);
+  if (known.test(document)) {
+    return document.replace(known, (_, open: string, close: string) => open + value + close);
+  }
   return `<?xml version="1.0" encoding="UTF-8"?><notifications><${element}>${value}</${element}></notifications>`;
 }
