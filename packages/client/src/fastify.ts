@@ -22,7 +22,7 @@ export interface FastifyLike {
   addContentTypeParser(
     contentType: string,
     options: { parseAs: 'buffer'; bodyLimit: number },
-    parser: (request: never, body: Uint8Array, done: (error: null, body: Uint8Array) => void) => void,
+    parser: (request: unknown, body: unknown) => Promise<unknown>,
   ): unknown;
   route(options: {
     method: string[];
@@ -42,7 +42,7 @@ export function fastifyReceiver(receiver: Receiver) {
     app.addContentTypeParser(
       '*',
       { parseAs: 'buffer', bodyLimit: receiver.maxBodyBytes },
-      (_request, body, done) => done(null, body),
+      async (_request, body) => body,
     );
     app.route({
       // Some providers ask with GET or OPTIONS whether the address is theirs.

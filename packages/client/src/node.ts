@@ -11,7 +11,8 @@ export interface NodeRequest {
   readonly originalUrl?: string | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly rawHeaders: readonly string[];
-  readonly socket: { readonly encrypted?: boolean | undefined };
+  /** Of TLS it has `encrypted`. */
+  readonly socket: object;
   /** What a body parser left. */
   readonly body?: unknown;
   /** What some platforms keep of the raw bytes. */
@@ -53,7 +54,7 @@ function send({ status, headers = {}, body }: Answer, response: NodeResponse): v
 
 /** What a receiver needs of a request of `node:http`, Express or Connect. */
 export function incomingFromNode(request: NodeRequest): IncomingRequest {
-  const protocol = request.socket.encrypted === true ? 'https' : 'http';
+  const protocol = 'encrypted' in request.socket ? 'https' : 'http';
   const host = String(request.headers['host'] ?? 'localhost');
   return {
     method: request.method ?? 'GET',
