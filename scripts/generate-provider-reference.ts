@@ -97,8 +97,8 @@ Types begin with \`com.\` and the brand; formats that many senders share keep th
   token for any audience, so the service account is checked as well.
 - \`sns\`: any AWS account can sign messages of its own topics, so \`topicArn\` (several with commas) is required.
 - \`zendesk\` signs what its test button sends with a secret that is printed in its documentation: never configure it.
-- \`asana\`, \`notion\` and \`sfmc_ens\` send the secret in their first request, unsigned. It is learned by a source
-  without a secret only, and never replaced.
+- \`asana\`, \`notion\` and \`sfmc_ens\` send the secret in their first request, unsigned. A source without a secret
+  [waits for it](sources.md#secrets-that-the-provider-hands-over), keeps the first one and never replaces it.
 - \`gitlab_signing\` and \`gitlab_token\`: if your GitLab signs, use the former alone; a fallback to the token would undo it.
 - \`salesforce_om\` shows its organisation's id, which is no secret: let it in by address or client certificate only.
 - Timestamps: where the sender names no limit, none is applied, since some senders repeat the old timestamp when they
@@ -200,7 +200,7 @@ function identityOf(provider: Provider): string {
 function conversationOf(provider: Provider): string {
   const rules = (provider.handshakes ?? []).map((rule) => {
     const proof = rule.verified === true ? 'proven ' : '';
-    const learns = rule.learns === undefined ? '' : ', brings the secret';
+    const learns = rule.learns === undefined ? '' : ', which brings the secret';
     return `answers a ${proof}${rule.method ?? 'POST'} question${learns}`;
   });
   const { answer, refusalStatus } = provider;

@@ -7,7 +7,7 @@ import {
   principal,
   startedApi,
 } from '../../test/support/api-bench.ts';
-import { bytes, rejection } from '../../test/support/gateway-bench.ts';
+import { bytes, OPERATOR, rejection } from '../../test/support/gateway-bench.ts';
 import { mayDo } from '../domain/principal.ts';
 import type { Scope } from '../domain/settings.ts';
 import { settled } from '../testing/fake-clock.ts';
@@ -81,6 +81,9 @@ async function populate(api: ApiBench, tenant: string): Promise<Things> {
   );
   const kept = bench.gateway.directory.get('source', source);
   if (kept === undefined) throw new Error('the source is not there');
+  // As if a handshake had brought it: only such a secret can be shown.
+  const secrets = kept.secrets.map((secret) => ({ ...secret, learned: true }));
+  await bench.gateway.settings.save('source', { ...kept, secrets }, OPERATOR);
   await rejection(bench.receive(kept, { 'x-secret': mark('forged') }));
   await bench.gateway.rejections.flush();
   const refused = await bench.store.queries.rejections({ sourceId: source }, { limit: 1, before: null });

@@ -11,6 +11,7 @@ import type { Operation } from './operation.ts';
 import { publishOperations } from './publish.ts';
 import { rejectionOperations } from './rejections.ts';
 import { replayOperations } from './replays.ts';
+import { sourceSecretOperations } from './source-secrets.ts';
 import { sourceOperations } from './sources.ts';
 import { statusOperations } from './status.ts';
 import { subscriptionOperations } from './subscriptions.ts';
@@ -18,6 +19,7 @@ import { subscriptionOperations } from './subscriptions.ts';
 /** Everything that can be asked of the gateway, in the order in which the docs tell it. */
 export const CATALOGUE: readonly Operation[] = [
   ...sourceOperations,
+  ...sourceSecretOperations,
   ...destinationOperations,
   ...destinationActionOperations,
   ...subscriptionOperations,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { awaitsSecret } from '../domain/awaited-secret.ts';
 import { Problem } from '../domain/problem.ts';
 import type { SealedSecret, Source } from '../domain/settings.ts';
 import { formatDuration } from '../domain/units.ts';
@@ -27,7 +28,8 @@ import { operation, type OperationContext } from './operation.ts';
 import { checkExpression, newKey } from './setting-checks.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
 
-const secretText = z.string().trim().min(1).max(8_192);
+/** A secret as people paste it: white space around it does not count. */
+export const secretText = z.string().trim().min(1).max(8_192);
 
 const dedupeIn = z.strictObject({
   key: z.string().max(4_096).nullable().optional().describe('CEL; absent = the event id of the provider'),
@@ -69,6 +71,8 @@ const secretOut = z.object({
   number: z.int().describe('position, 0 = newest'),
   created_at: instant,
   expires_at: instant.nullable(),
+  learned: z.boolean().describe('the provider handed it over in a handshake'),
+  shown_at: instant.nullable().describe('when a learned secret was shown, which happens once at most'),
 });
 
 /** A source as JSON. Secrets never come back; `url` holds the ingest key. */
@@ -80,6 +84,12 @@ export const sourceOut = z.object({
   url: z.string().describe('where the provider sends to; keep it to yourself'),
   enabled: z.boolean(),
   secrets: z.array(secretOut),
+  awaits_secret: z.boolean().describe("whether the provider's handshake may bring a secret now"),
+  awaits_secret_until: instant.nullable().describe('`null` = until it comes'),
+  covers: z
+    .enum(['body', 'metadata', 'nothing'])
+    .nullable()
+    .describe('what a proof protects; `null` = the settings are not usable'),
   config: record,
   verification: record.nullable(),
   dedupe: z.object({ key: z.string().nullable(), window: z.string() }),
@@ -98,7 +108,8 @@ const changeBody = z.strictObject(changeable).partial();
 
 type Change = z.output<typeof changeBody>;
 
-function sourceView(source: Source, context: OperationContext): z.input<typeof sourceOut> {
+/** The source as JSON. */
+export function sourceView(source: Source, context: OperationContext): z.input<typeof sourceOut> {
   return {
     id: source.id,
     name: source.name,
@@ -110,7 +121,12 @@ function sourceView(source: Source, context: OperationContext): z.input<typeof s
       number,
       created_at: isoTime(secret.createdAt),
       expires_at: isoTimeOrNull(secret.expiresAt),
+      learned: secret.learned === true,
+      shown_at: isoTimeOrNull(secret.shownAt ?? null),
     })),
+    awaits_secret: awaitsSecret(source, context.gateway.services.clock.now()),
+    awaits_secret_until: isoTimeOrNull(source.awaitsSecret?.until ?? null),
+    covers: context.gateway.services.verifiers.traits(source)?.covers ?? null,
     config: source.config,
     verification: source.verification,
     dedupe: { key: source.dedupe.key, window: formatDuration(source.dedupe.windowMs) },
@@ -171,12 +187,17 @@ function check(source: Source, context: OperationContext): void {
   services.verifiers.compile(source, directory.openSecrets(source.secrets, source.id));
 }
 
-function seal(context: OperationContext, sourceId: string, text: string): SealedSecret {
+/** The secret as it lies in the store. */
+export function sealSecret(context: OperationContext, sourceId: string, text: string): SealedSecret {
   const { secrets, clock } = context.gateway.services;
   return { sealed: secrets.seal(text, sourceId), createdAt: clock.now(), expiresAt: null };
 }
 
-async function save(context: OperationContext, source: Source): Promise<z.input<typeof sourceOut>> {
+/** Checks and saves the source, and answers it as JSON. */
+export async function saveSource(
+  context: OperationContext,
+  source: Source,
+): Promise<z.input<typeof sourceOut>> {
   check(source, context);
   await context.gateway.settings.save('source', source, context.caller);
   return sourceView(source, context);
@@ -204,7 +225,7 @@ const create = operation({
       provider: body.provider === 'standard-webhooks' ? 'standardwebhooks' : body.provider,
       ingestKey: newKey(services.random, 32),
       enabled: true,
-      secrets: (body.secrets ?? []).map((text) => seal(context, sourceId, text)),
+      secrets: (body.secrets ?? []).map((text) => sealSecret(context, sourceId, text)),
       config: {},
       verification: null,
       dedupe: { key: null, windowMs: context.limits.dedupeWindowMs },
@@ -218,7 +239,11 @@ const create = operation({
       createdAt: now,
       updatedAt: now,
     };
-    return save(context, changed(blank, body, now));
+    const source = changed(blank, body, now);
+    // Who gives no secret lets the provider bring it, if it is one that does.
+    const isAwaited =
+      source.secrets.length === 0 && services.verifiers.traits(source)?.handsSecretOver === true;
+    return saveSource(context, isAwaited ? { ...source, awaitsSecret: { until: null } } : source);
   },
 });
 
@@ -270,7 +295,7 @@ const update = operation({
   status: 200,
   run: (context, { params, body }) => {
     const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    return save(context, changed(source, body, context.gateway.services.clock.now()));
+    return saveSource(context, changed(source, body, context.gateway.services.clock.now()));
   },
 });
 
@@ -291,55 +316,5 @@ const remove = operation({
   },
 });
 
-const addSecret = operation({
-  name: 'sources.add-secret',
-  method: 'POST',
-  path: '/v1/sources/{id}/secrets',
-  scope: 'manage',
-  summary: 'Add a secret as the newest; the ones before stay valid until they expire',
-  params: idParams,
-  query: nothing,
-  body: z.strictObject({
-    secret: secretText.describe('what the sender signs with'),
-    previous_expire_in: durationField('0s', '90d').optional().describe('when the ones before stop counting'),
-  }),
-  output: sourceOut,
-  status: 201,
-  run: (context, { params, body }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    const now = context.gateway.services.clock.now();
-    const expiresAt = body.previous_expire_in === undefined ? null : now + body.previous_expire_in;
-    const previous = source.secrets.map((secret) =>
-      expiresAt === null
-        ? secret
-        : { ...secret, expiresAt: Math.min(secret.expiresAt ?? expiresAt, expiresAt) },
-    );
-    const secrets = [seal(context, source.id, body.secret), ...previous];
-    return save(context, { ...source, secrets, updatedAt: now });
-  },
-});
-
-const removeSecret = operation({
-  name: 'sources.remove-secret',
-  method: 'DELETE',
-  path: '/v1/sources/{id}/secrets/{number}',
-  scope: 'manage',
-  summary: 'Remove a secret by its position, 0 = newest',
-  params: z.strictObject({ id, number: z.coerce.number().int().min(0) }),
-  query: nothing,
-  body: nothing,
-  output: sourceOut,
-  status: 200,
-  run: (context, { params }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    if (source.secrets[params.number] === undefined) {
-      throw new Problem('not_found', `the source has no secret ${params.number}`);
-    }
-    const secrets = source.secrets.filter((_, index) => index !== params.number);
-    const now = context.gateway.services.clock.now();
-    return save(context, { ...source, secrets, updatedAt: now });
-  },
-});
-
-/** Operations on sources: create, list, get, update, delete, add and remove secrets. */
-export const sourceOperations = [create, list, get, update, remove, addSecret, removeSecret];
+/** Operations on sources: create, list, get, update, delete. Those on their secrets have a list of their own. */
+export const sourceOperations = [create, list, get, update, remove];

@@ -1,3 +1,4 @@
+import { awaitsSecret } from '../domain/awaited-secret.ts';
 import { Problem } from '../domain/problem.ts';
 import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
 import {
@@ -24,7 +25,7 @@ export interface ActiveSource {
   readonly verifier: SourceVerifier;
   readonly dedupeKey: CompiledExpression | null;
   readonly bucket: TokenBucket | null;
-  /** Compile anew from then on: a secret expires. */
+  /** Compile anew from then on: a secret expires, or the time in which one may come. */
   readonly validUntil: number;
 }
 
@@ -234,13 +235,14 @@ export class Directory {
   }
 
   #compileSource(source: Source, now: number): ActiveSource {
-    const expiries = source.secrets.flatMap(({ expiresAt }) =>
-      expiresAt !== null && expiresAt > now ? [expiresAt] : [],
-    );
+    const ends = [...source.secrets.map(({ expiresAt }) => expiresAt), source.awaitsSecret?.until ?? null];
+    const expiries = ends.flatMap((endsAt) => (endsAt !== null && endsAt > now ? [endsAt] : []));
     const before = this.#activeSources.get(source.id);
     return {
       source,
-      verifier: this.#services.verifiers.compile(source, this.openSecrets(source.secrets, source.id)),
+      verifier: this.#services.verifiers.compile(source, this.openSecrets(source.secrets, source.id), {
+        awaitsSecret: awaitsSecret(source, now),
+      }),
       dedupeKey: this.compile(source.dedupe.key),
       // A recompiled source keeps its bucket: a change of a secret must not hand out a fresh burst.
       bucket:

@@ -12,6 +12,7 @@ import { EventTypes } from './event-types.ts';
 import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
 import { KeyUses } from './key-uses.ts';
+import { LearnedSecrets } from './learned-secrets.ts';
 import { OPERATOR_SOURCE, OperatorEvents } from './operator-events.ts';
 import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
@@ -21,7 +22,7 @@ import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
 import { SecretRotation } from './secret-rotation.ts';
 import type { Services } from './services.ts';
-import { SettingsChanges } from './settings-changes.ts';
+import { GATEWAY_ITSELF, SettingsChanges } from './settings-changes.ts';
 import { StoreFollower } from './store-follower.ts';
 
 export interface GatewayOptions {
@@ -33,11 +34,6 @@ export interface GatewayOptions {
   /** Deliveries in a row after which a chain of events is ended. */
   readonly maxHops: number;
 }
-
-const GATEWAY_ITSELF = {
-  principal: { id: 'gateway', name: 'gateway', scopes: ['admin'], tenant: null },
-  remoteAddress: null,
-} as const;
 
 /** The use cases, wired to each other. Starting and stopping is all that they do of themselves. */
 export class Gateway {
@@ -58,6 +54,7 @@ export class Gateway {
   readonly health: DestinationHealth;
   readonly keyUses: KeyUses;
   readonly secretRotation: SecretRotation;
+  readonly learnedSecrets: LearnedSecrets;
   readonly #requests: OutboundRequests;
   readonly #follower: StoreFollower;
 
@@ -82,7 +79,6 @@ export class Gateway {
     this.rejections = new Rejections(services, this.directory, options.rejections);
     this.eventTypes = new EventTypes(services, this.directory);
     this.eventTypeChecks = new EventTypeChecks(services, this.directory);
-    this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections, this.eventTypes);
     this.publish = new Publish(
       services,
       this.directory,
@@ -98,6 +94,11 @@ export class Gateway {
       this.health,
     );
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher, this.#follower);
+    this.learnedSecrets = new LearnedSecrets(services, this.settings, this.operatorEvents);
+    this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections, {
+      types: this.eventTypes,
+      learnedSecrets: this.learnedSecrets,
+    });
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher);
     this.explain = new Explain(services, this.directory, this.health);

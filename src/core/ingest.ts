@@ -15,6 +15,7 @@ import type { ActiveSource, Directory } from './directory.ts';
 import { type EventTypes, mismatchText } from './event-types.ts';
 import { EventInput, parseJson } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
+import { type LearnedSecrets, withoutBroughtSecret } from './learned-secrets.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { RefusedRequest, Rejections } from './rejections.ts';
 import type { Services } from './services.ts';
@@ -65,19 +66,21 @@ export class Ingest {
   readonly #acceptance: Acceptance;
   readonly #rejections: Rejections;
   readonly #types: EventTypes;
+  readonly #learnedSecrets: LearnedSecrets;
 
   constructor(
     services: Services,
     directory: Directory,
     acceptance: Acceptance,
     rejections: Rejections,
-    types: EventTypes,
+    parts: { readonly types: EventTypes; readonly learnedSecrets: LearnedSecrets },
   ) {
+    this.#learnedSecrets = parts.learnedSecrets;
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
     this.#rejections = rejections;
-    this.#types = types;
+    this.#types = parts.types;
   }
 
   /**
@@ -128,7 +131,9 @@ export class Ingest {
     const request: IngestRequest = { ...call, nowMs };
     const asked = verifier.handshake(request);
     const handshake = asked instanceof Promise ? await asked : asked;
-    if (handshake !== undefined) return { kind: 'handshake', answer: handshake };
+    if (handshake !== undefined && (await this.#answerable(source, handshake, call))) {
+      return { kind: 'handshake', answer: handshake };
+    }
     const pending = verifier.verify(request);
     // Nearly every provider is decided at once; awaiting it anyway would cost each request a turn.
     const verdict = pending instanceof Promise ? await pending : pending;
@@ -137,7 +142,8 @@ export class Ingest {
       const { refusalStatus } = verifier;
       const wanted = refusalStatus !== undefined && refusalStatus !== 401 && isProofProblem(verdict.code);
       const extra = wanted ? { status: refusalStatus } : NOT_READY[verdict.code];
-      throw this.#rejections.refuse(call, source, verdict.code, verdict.reason, detail, extra);
+      const shown = withoutBroughtSecret(call, verifier.secretBroughtBy?.(request));
+      throw this.#rejections.refuse(shown, source, verdict.code, verdict.reason, detail, extra);
     }
     this.#checkContentType(source, call);
     const type = eventTypeOf(verdict.event);
@@ -147,6 +153,12 @@ export class Ingest {
     const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
+  }
+
+  /** A handshake that brings a secret is answered only when the secret is kept, which it is once. */
+  async #answerable(source: Source, { learnedSecret }: HandshakeAnswer, call: IngestCall): Promise<boolean> {
+    if (learnedSecret === undefined) return true;
+    return this.#learnedSecrets.keep(source.id, learnedSecret, call.remoteAddress);
   }
 
   #active(source: Source): ActiveSource {

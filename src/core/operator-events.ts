@@ -15,6 +15,7 @@ export type OperatorEventType =
   | 'subscription.suspended'
   | 'source.silent'
   | 'chain.stopped'
+  | 'source.secret_learned'
   | 'retention.behind';
 
 type Accept = (event: Event) => Promise<unknown>;

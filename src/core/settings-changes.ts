@@ -12,6 +12,12 @@ export interface Caller {
   readonly remoteAddress: string | null;
 }
 
+/** The author of what the gateway does by itself. */
+export const GATEWAY_ITSELF: Caller = {
+  principal: { id: 'gateway', name: 'gateway', scopes: ['admin'], tenant: null },
+  remoteAddress: null,
+};
+
 /** Deliveries ended in one transaction, so that nobody waits long behind it. */
 const END_STEP = 500;
 
@@ -72,13 +78,14 @@ export class SettingsChanges {
   /**
    * Puts in place of a setting what `change` makes of it as it then is, waiting for changes that are being
    * saved, so that none of them is undone. `null` leaves it as it is, as does a setting that is gone.
+   * Answers what was put in its place.
    */
   async rewrite<Kind extends SettingKind>(
     kind: Kind,
     id: string,
     caller: Caller,
     change: (setting: SettingKinds[Kind]) => SettingKinds[Kind] | null,
-  ): Promise<void> {
+  ): Promise<SettingKinds[Kind] | null> {
     for (let saving = this.#saving.get(id); saving !== undefined; saving = this.#saving.get(id)) {
       await saving.catch(() => undefined);
     }
@@ -86,6 +93,7 @@ export class SettingsChanges {
     const setting = this.#directory.get(kind, id);
     const changed = setting === undefined ? null : change(setting);
     if (changed !== null) await this.save(kind, changed, caller);
+    return changed;
   }
 
   async remove(kind: SettingKind, id: string, caller: Caller): Promise<void> {

@@ -9,6 +9,14 @@ export interface SealedSecret {
   readonly expiresAt: number | null;
 }
 
+/** A secret of a source. */
+export interface SourceSecret extends SealedSecret {
+  /** The provider handed it over in a handshake, and nobody has typed it in. */
+  readonly learned?: boolean;
+  /** When a learned secret was shown to somebody, which happens once at most. */
+  readonly shownAt?: number;
+}
+
 interface Setting {
   readonly id: string;
   readonly tenant: string;
@@ -24,7 +32,12 @@ export interface Source extends Setting {
   readonly ingestKey: string;
   readonly enabled: boolean;
   /** Newest first; any that has not expired is accepted. */
-  readonly secrets: readonly SealedSecret[];
+  readonly secrets: readonly SourceSecret[];
+  /**
+   * Set while the provider's handshake may bring a secret. Never set by a request: whoever creates the
+   * source, or asks for it later, sets it; the first secret that comes clears it. Absent like `null`.
+   */
+  readonly awaitsSecret?: AwaitedSecret | null;
   /** The provider's public fields: header names, audiences, public keys. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Declarative verification scheme, for provider `hmac`. */
@@ -41,6 +54,12 @@ export interface Source extends Setting {
   readonly useCatalogue?: boolean;
   readonly onInvalid: 'reject' | 'mark';
   readonly rateLimit: RateLimit | null;
+}
+
+/** A secret that is yet to come in a handshake. */
+export interface AwaitedSecret {
+  /** Milliseconds since the epoch; `null` = until it comes. */
+  readonly until: number | null;
 }
 
 /** When two requests to a source are the same event. */

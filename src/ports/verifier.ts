@@ -39,6 +39,21 @@ export interface HandshakeAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /**
+   * The secret that the request brought. It must be kept before the answer is given, and only once: the
+   * request itself proves nothing.
+   */
+  readonly learnedSecret?: string;
+}
+
+/** What is known of a source without its secrets. */
+export interface SourceTraits {
+  /** What a proof of this source protects. */
+  readonly covers: 'body' | 'metadata' | 'nothing';
+  /** Whether the provider hands a secret over in a handshake. */
+  readonly handsSecretOver: boolean;
+  /** Whether that secret must be given back to the provider, so that somebody has to see it. */
+  readonly wantsSecretBack: boolean;
 }
 
 /** A source's settings, compiled once: keys decoded, templates parsed. */
@@ -54,6 +69,14 @@ export interface SourceVerifier {
   readonly successAnswer: HandshakeAnswer | null;
   /** The status that the provider wants for a request that is not proven, instead of 401. */
   readonly refusalStatus?: number;
+  /** The secret that the request brings along, whether or not one is awaited: it must not be shown. */
+  secretBroughtBy?(request: IngestRequest): string | undefined;
+}
+
+/** What of a source is not among its settings. */
+export interface CompileOptions {
+  /** Whether a handshake may bring a secret now. Default: no. */
+  readonly awaitsSecret?: boolean;
 }
 
 /** Makes verifiers from the settings of sources. */
@@ -62,7 +85,9 @@ export interface Verifiers {
    * Compiles a source's settings. Throws a `Problem` (`validation_failed`) that points at each
    * unusable setting and says the fix.
    */
-  compile(source: Source, secrets: readonly string[]): SourceVerifier;
+  compile(source: Source, secrets: readonly string[], options?: CompileOptions): SourceVerifier;
+  /** `null` when the source's settings are not usable. */
+  traits(source: Source): SourceTraits | null;
   /** Ids that a source's `provider` may have. */
   providers(): readonly string[];
 }

@@ -1,6 +1,7 @@
 import type { EventIdentity } from '../../packages/client/src/verify/event-identity.ts';
 import { compileIdentity } from '../../packages/client/src/verify/event-identity.ts';
 import type { HandshakeAnswer } from '../../packages/client/src/verify/handshake.ts';
+import { compileBroughtSecret } from '../../packages/client/src/verify/handshake.ts';
 import type { Answer } from '../../packages/client/src/verify/handshake-rule.ts';
 import type { FetchLike } from '../../packages/client/src/verify/key-fetch.ts';
 import { createKeyFetch } from '../../packages/client/src/verify/key-fetch.ts';
@@ -21,6 +22,8 @@ export interface SourceVerifierOptions extends Credentials {
   readonly secrets: readonly string[];
   /** A declarative scheme; needed for `hmac`, and it replaces the provider's own scheme. */
   readonly verification?: unknown;
+  /** Whether a handshake may bring a secret. Default: while there is none. */
+  readonly awaitsSecret?: boolean;
   /** Fetches key documents; give it an address guard. Default: the global `fetch`. */
   readonly fetch?: FetchLike;
 }
@@ -69,6 +72,8 @@ export interface SourceVerifier {
   readonly successAnswer: Answer | undefined;
   /** The status for a request that is not proven. */
   readonly refusalStatus: number;
+  /** The secret that the request brings along, whether or not it is awaited. */
+  readonly secretBroughtBy: ((request: SourceRequest) => string | undefined) | undefined;
 }
 
 function accepted(view: RequestView, proof: Proof, event: EventIdentity): Verdict {
@@ -87,6 +92,7 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
   const { scheme, provider, id, answerHandshake } = prepareSource(options);
   const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
+  const readBrought = compileBroughtSecret(provider?.handshakes, options.config ?? {});
   const views = new WeakMap<SourceRequest, RequestView>();
 
   function refused(error: unknown): Verdict {
@@ -115,6 +121,7 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
     },
     successAnswer: provider?.answer,
     refusalStatus: provider?.refusalStatus ?? 401,
+    secretBroughtBy: readBrought && ((request) => readBrought(views.get(request) ?? viewOf(request))),
   };
 }
 

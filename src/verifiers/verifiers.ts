@@ -2,10 +2,18 @@ import type { FetchLike } from '../../packages/client/src/verify/key-fetch.ts';
 import { genericProviders, providers } from '../../packages/client/src/verify/provider-table.ts';
 import type { Answer } from '../../packages/client/src/verify/handshake-rule.ts';
 import { isRecord, plainText } from '../../packages/client/src/verify/reference.ts';
+import { schemeCovers } from '../../packages/client/src/verify/scheme-covers.ts';
+import { selectScheme } from '../../packages/client/src/verify/select-scheme.ts';
 import type { FieldError } from '../domain/problem.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
-import type { HandshakeAnswer, IngestRequest, SourceVerifier, Verifiers } from '../ports/verifier.ts';
+import type {
+  HandshakeAnswer,
+  IngestRequest,
+  SourceTraits,
+  SourceVerifier,
+  Verifiers,
+} from '../ports/verifier.ts';
 import type { SourceRequest, SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
@@ -17,7 +25,9 @@ import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 export function createVerifiers(options: { readonly fetch?: FetchLike } = {}): Verifiers {
   const ids = [...Object.keys(providers), ...genericProviders].toSorted((a, b) => (a < b ? -1 : 1));
   return {
-    compile: (source, secrets) => compileSource(source, secrets, options.fetch),
+    compile: (source, secrets, { awaitsSecret = false } = {}) =>
+      compileSource(source, secrets, awaitsSecret, options.fetch),
+    traits,
     providers: () => ids,
   };
 }
@@ -25,6 +35,7 @@ export function createVerifiers(options: { readonly fetch?: FetchLike } = {}): V
 function compileSource(
   source: Source,
   secrets: readonly string[],
+  awaitsSecret: boolean,
   fetchLike: FetchLike | undefined,
 ): SourceVerifier {
   try {
@@ -32,6 +43,7 @@ function compileSource(
     const verifier = createSourceVerifier({
       provider: source.provider,
       secrets,
+      awaitsSecret,
       ...settings,
       ...(source.verification === null ? {} : { verification: source.verification }),
       ...(fetchLike === undefined ? {} : { fetch: fetchLike }),
@@ -46,7 +58,11 @@ function compileSource(
       requests.set(request, made);
       return made;
     };
+    const { secretBroughtBy } = verifier;
     return {
+      ...(secretBroughtBy === undefined
+        ? {}
+        : { secretBroughtBy: (request: IngestRequest) => secretBroughtBy(translated(request)) }),
       verify: (request) => verifier.verify(translated(request)),
       handshake: (request) => verifier.handshake(translated(request)),
       refusalStatus: verifier.refusalStatus,
@@ -55,6 +71,22 @@ function compileSource(
   } catch (error) {
     if (!(error instanceof VerifierSettingsError)) throw error;
     throw new Problem('validation_failed', error.message, { errors: error.errors, cause: error });
+  }
+}
+
+function traits(source: Source): SourceTraits | null {
+  try {
+    const { config } = readConfig(source.config);
+    const { scheme, provider } = selectScheme(source.provider, source.verification ?? undefined, config);
+    const handovers = (provider?.handshakes ?? []).filter(({ learns }) => learns !== undefined);
+    return {
+      covers: scheme === undefined ? 'nothing' : schemeCovers(scheme),
+      handsSecretOver: handovers.length > 0,
+      wantsSecretBack: handovers.some(({ wantsSecretBack }) => wantsSecretBack === true),
+    };
+  } catch (error) {
+    if (error instanceof VerifierSettingsError || error instanceof Problem) return null;
+    throw error;
   }
 }
 

@@ -43,7 +43,8 @@ export async function handshake(
   credentials: Credentials & { readonly now?: Date; readonly fetch?: FetchLike } = {},
 ): Promise<HandshakeAnswer | undefined> {
   const entry = findProvider(provider);
-  const answer = compileHandshakes(entry?.handshakes, credentials, usableScheme(entry, credentials));
+  const scheme = usableScheme(entry, credentials);
+  const answer = compileHandshakes(entry?.handshakes, credentials, scheme);
   if (answer === undefined) return undefined;
   const view = viewOfRequest(request, credentials.now ?? new Date());
   return runWithWebCrypto(answer(view), createKeyFetch(credentials.fetch ?? fetch));

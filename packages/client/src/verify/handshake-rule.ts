@@ -21,8 +21,10 @@ export interface HandshakeRule {
   readonly emptyList?: string;
   /** The question is signed like an event: only a proven one is answered. */
   readonly verified?: boolean;
-  /** Answer only while no secret is configured: the question brings the secret along. */
+  /** Answer only while a secret is awaited: the question brings it along. */
   readonly learns?: string;
+  /** The provider wants to be told that secret, so a person must be able to see it. */
+  readonly wantsSecretBack?: boolean;
   /** The question comes before the sender tells its secret, so a source may be without one. */
   readonly beforeSecret?: boolean;
   /** The JSON body is encrypted (AES-256-CBC under the SHA-256 of this key) in the field `encrypt`. */

@@ -27,23 +27,45 @@ export type AnswerHandshake = (view: RequestView) => Task<HandshakeAnswer | unde
 
 // Echoing more than a token would make us a mirror for whatever somebody sends.
 const maxEchoChars = 4096;
+const maxSecretChars = 512;
 
 /**
  * Prepares a provider's handshakes; undefined when it has none.
  *
  * @param scheme checks questions that are signed; undefined: such questions are not answered.
+ * @param awaitsSecret whether a question may bring a secret; default: while there is none.
  */
 export function compileHandshakes(
   rules: readonly HandshakeRule[] | undefined,
   credentials: Credentials,
   scheme: PreparedScheme | undefined,
+  awaitsSecret: boolean = (credentials.secrets ?? []).length === 0,
 ): AnswerHandshake | undefined {
   if (rules === undefined || rules.length === 0) return undefined;
-  const compiled = rules.map((rule) => compileRule(rule, credentials, scheme));
+  const usable = rules.filter((rule) => rule.learns === undefined || awaitsSecret);
+  const compiled = usable.map((rule) => compileRule(rule, credentials, scheme));
   return function* answer(view) {
     for (const rule of compiled) {
       const answered = yield* rule(view);
       if (answered !== undefined) return answered;
+    }
+    return undefined;
+  };
+}
+
+/** Reads the secret that a question brings along, whether or not it is awaited. */
+export function compileBroughtSecret(
+  rules: readonly HandshakeRule[] | undefined,
+  settings: Settings,
+): ReadText | undefined {
+  const readers = (rules ?? []).flatMap(({ learns }) =>
+    learns === undefined ? [] : [compileText(learns, settings)],
+  );
+  if (readers.length === 0) return undefined;
+  return (view) => {
+    for (const read of readers) {
+      const secret = read(view);
+      if (secret !== undefined) return secret;
     }
     return undefined;
   };
@@ -62,15 +84,16 @@ function compileRule(
   const learned = rule.learns === undefined ? undefined : compileText(rule.learns, settings);
 
   return function* answer(request) {
-    if (learned !== undefined && secret !== undefined) return undefined;
     if (request.method !== (rule.method ?? 'POST')) return undefined;
     if (rule.emptyBody === true && request.body.length > 0) return undefined;
     const view = readKey === undefined ? request : yield* decrypted(request, readKey(request, { secret }));
     if (view === undefined || !applies(view)) return undefined;
     if (rule.verified === true && !(yield* isProven(view, scheme))) return undefined;
     const answered = yield* respond(view);
-    const learnedSecret = learned?.(view);
-    return answered === undefined || learnedSecret === undefined ? answered : { ...answered, learnedSecret };
+    if (answered === undefined || learned === undefined) return answered;
+    const learnedSecret = learned(view);
+    const isUsable = learnedSecret !== undefined && learnedSecret.length <= maxSecretChars;
+    return isUsable ? { ...answered, learnedSecret } : undefined;
   };
 }
 

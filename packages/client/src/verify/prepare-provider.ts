@@ -5,6 +5,12 @@ import type { Provider } from './provider.ts';
 import type { Reason } from './reasons.ts';
 import { refuse } from './reasons.ts';
 
+/** Credentials, and whether a handshake may bring another one. */
+export interface HandshakeCredentials extends Credentials {
+  /** Default: while there is no secret. */
+  readonly awaitsSecret?: boolean;
+}
+
 /** A source's settings, compiled. */
 export interface PreparedSource {
   readonly id: string;
@@ -37,10 +43,11 @@ export interface ProviderModule {
  *
  * @throws VerifierSettingsError when the settings cannot work.
  */
-export function prepareProvider(module: ProviderModule, credentials: Credentials): PreparedSource {
+export function prepareProvider(module: ProviderModule, credentials: HandshakeCredentials): PreparedSource {
   const { id, provider } = module;
   const scheme = prepareProof(module, credentials);
-  const answerHandshake = module.compileHandshakes?.(provider?.handshakes, credentials, scheme);
+  const { awaitsSecret } = credentials;
+  const answerHandshake = module.compileHandshakes?.(provider?.handshakes, credentials, scheme, awaitsSecret);
   return { id, provider, scheme, answerHandshake };
 }
 

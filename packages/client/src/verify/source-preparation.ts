@@ -1,12 +1,14 @@
 import { compileHandshakes } from './handshake.ts';
-import type { PreparedSource, ProviderModule } from './prepare-provider.ts';
+import type { HandshakeCredentials, PreparedSource, ProviderModule } from './prepare-provider.ts';
 import { prepareProvider } from './prepare-provider.ts';
 import { prepareScheme } from './prepare-scheme.ts';
-import type { Credentials } from './prepared-scheme.ts';
 import { selectScheme } from './select-scheme.ts';
 
 /** What was chosen for a source: a provider of the table by name, perhaps with a scheme of its own. */
-export type SourceChoice = Credentials & { readonly provider: string; readonly verification?: unknown };
+export type SourceChoice = HandshakeCredentials & {
+  readonly provider: string;
+  readonly verification?: unknown;
+};
 
 /**
  * Finds the provider of a source by its name, with the scheme to use.

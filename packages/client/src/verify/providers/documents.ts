@@ -153,7 +153,12 @@ export const documentsProviders: ProviderTable = {
     key: ['{json:entity.id}'],
     time: ['iso json:timestamp'],
     handshakes: [
-      { when: ['{json:verification_token}'], learns: '{json:verification_token}', answer: { status: 200 } },
+      {
+        when: ['{json:verification_token}'],
+        learns: '{json:verification_token}',
+        wantsSecretBack: true,
+        answer: { status: 200 },
+      },
     ],
   },
   pandadoc: {

@@ -136,6 +136,7 @@ export const mailProviders: ProviderTable = {
       {
         when: ['{json:callbackId}', '{json:verificationKey}'],
         learns: '{json:verificationKey}',
+        wantsSecretBack: true,
         answer: { status: 200 },
       },
     ],
