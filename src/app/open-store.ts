@@ -25,7 +25,8 @@ export async function openStore(config: Pick<Config, 'storeUrl' | 'storeMaxBytes
   );
 }
 
-function explainMissingDriver(error: unknown): never {
+/** For imports of the PostgreSQL store: a missing driver is told with how to install it. */
+export function explainMissingDriver(error: unknown): never {
   const isMissing =
     error instanceof Error &&
     'code' in error &&

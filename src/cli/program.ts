@@ -4,11 +4,12 @@ import { ProblemFailure } from './api-client.ts';
 import { addProgramConnectionOptions } from './connect.ts';
 import { asJson, CliFailure, paint, printNote } from './output.ts';
 import { addServerCommands } from './server-commands.ts';
+import { addStoreCommands } from './store-commands.ts';
 
 const USAGE = 2;
 
 /** Commands that must work, and start fast, whatever the rest of the command line is like. */
-const SERVER_COMMANDS = new Set(['dev', 'start', 'config']);
+const SERVER_COMMANDS = new Set(['dev', 'start', 'config', 'migrate', 'move']);
 
 /** The command line: the server, its settings, and every operation of the catalogue. */
 export async function createProgram(): Promise<Command> {
@@ -28,6 +29,8 @@ function serverProgram(): Command {
   addProgramConnectionOptions(program);
   program.commandsGroup('Run a gateway:');
   addServerCommands(program);
+  program.commandsGroup('Care for the store:');
+  addStoreCommands(program);
   return program;
 }
 

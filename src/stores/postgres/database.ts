@@ -66,9 +66,15 @@ export class Database {
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #madeAt = new WeakMap<PoolClient, number>();
   #lostAt = Number.NEGATIVE_INFINITY;
+  readonly #notePresence: ((run: Run) => Promise<boolean>) | undefined;
   #closed = false;
 
-  constructor(address: DatabaseAddress) {
+  /** `notePresence` is asked on each new connection for work: false = someone else is alone with the data. */
+  constructor(
+    address: DatabaseAddress,
+    options: { readonly notePresence?: (run: Run) => Promise<boolean> } = {},
+  ) {
+    this.#notePresence = options.notePresence;
     const lanes = Object.entries(LANE_CONNECTIONS) as [Lane, number][];
     this.#lanes = new Map(
       lanes.map(([lane, connections]) => [
@@ -106,7 +112,7 @@ export class Database {
   async #work<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
     const lanePool = this.#lanes.get(lane);
     if (lanePool === undefined) throw new TypeError(`there is no lane ${lane}`);
-    const client = await this.#connect(lanePool);
+    const client = await this.#connect(lanePool, lane);
     try {
       const result = await work(async (statement) => (await client.query(toQuery(statement))).rows);
       client.release();
@@ -119,7 +125,7 @@ export class Database {
     }
   }
 
-  async #connect(lanePool: LanePool): Promise<PoolClient> {
+  async #connect(lanePool: LanePool, lane: Lane): Promise<PoolClient> {
     const { pool, connections, backoff } = lanePool;
     const isBusy = pool.idleCount === 0 && pool.totalCount >= connections;
     const waitMs = isBusy ? 0 : backoff.waitMs();
@@ -128,7 +134,10 @@ export class Database {
       const client = await pool.connect();
       backoff.succeeded();
       const madeAt = this.#madeAt.get(client);
-      if (madeAt === undefined) this.#madeAt.set(client, performance.now());
+      if (madeAt === undefined) {
+        await this.#introduce(client, lane);
+        this.#madeAt.set(client, performance.now());
+      }
       if (madeAt === undefined || madeAt > this.#lostAt) return client;
       // Where one connection fell silent, those made before have most likely done so, too, and each would
       // take its whole time limit to be found out.
@@ -138,7 +147,21 @@ export class Database {
       backoff.failed();
       throw toCallersError(error, RETRY_AFTER_S);
     }
-    return this.#connect(lanePool);
+    return this.#connect(lanePool, lane);
+  }
+
+  async #introduce(client: PoolClient, lane: Lane): Promise<void> {
+    if (lane !== 'work' || this.#notePresence === undefined) return;
+    try {
+      if (await this.#notePresence(async (statement) => (await client.query(toQuery(statement))).rows))
+        return;
+      throw new Problem('store_unavailable', 'the store is being moved: no gateway may use it meanwhile', {
+        retryAfterS: 60,
+      });
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
   }
 }
 

@@ -1,14 +1,14 @@
-import { Client } from 'pg';
 import type { Appended, EventLog, Settlement } from '../../ports/event-log.ts';
 import type { Store, Upkeep } from '../../ports/store.ts';
 import { type AppendOp, AppendEvents, bytesOfAppend, namesOfAppend } from './append-events.ts';
 import { claimDue } from './claim-due.ts';
-import { connectionConfig, Database, type Run } from './database.ts';
+import { Database } from './database.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
 import { checkKeys } from './key-check.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { Partitions } from './partitions.ts';
+import { notePresence, refuseHalfMoved } from './presence.ts';
 import { bringForward, endPending, pendingLanes } from './pending-deliveries.ts';
 import { queries } from './queries.ts';
 import { recordRejections } from './rejections.ts';
@@ -20,7 +20,7 @@ import { settings } from './settings.ts';
 import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
 import { SizeLimit } from './size-limit.ts';
 import { StoreWatch } from './store-watch.ts';
-import { checkServer, explainStart } from './start-checks.ts';
+import { onStartConnection } from './start-connection.ts';
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; see `readDatabaseUrl`. */
@@ -45,28 +45,19 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const address = readDatabaseUrl(options.url);
   const warnings = await prepare(address);
   for (const warning of warnings) options.warn?.(warning);
-  const database = new Database(address);
+  const database = new Database(address, { notePresence });
   const limit = new SizeLimit(options.maxBytes ?? 0, () => sizeBytes(database));
   return assemble(database, address, limit);
 }
 
 /** Checks the server and brings the schema up to date, on a connection of its own. */
-async function prepare(address: DatabaseAddress): Promise<string[]> {
-  const client = new Client(connectionConfig(address, 'start'));
-  // The error also rejects what is under way; unheard, it would end the process.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    const run: Run = async ({ text, values }) => (await client.query(text, values && [...values])).rows;
-    const warnings = await checkServer(run, address, Date.now());
+function prepare(address: DatabaseAddress): Promise<readonly string[]> {
+  return onStartConnection(address, async ({ run, warnings }) => {
+    await refuseHalfMoved(run, address.schema);
     await migrate(run, address.schema);
     await checkSchema(run, address.schema);
     return warnings;
-  } catch (error) {
-    throw explainStart(error, address);
-  } finally {
-    await client.end().catch(() => {});
-  }
+  });
 }
 
 function assemble(database: Database, address: DatabaseAddress, limit: SizeLimit): Store {
