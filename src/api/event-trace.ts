@@ -2,7 +2,15 @@ import { z } from 'zod';
 import type { ConsideredSubscription, ExplainedDelivery } from '../core/explain.ts';
 import type { Hold } from '../core/holds.ts';
 import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
-import { eventSummary, eventSummaryOut, findEvent, verificationOut, verificationView } from './events.ts';
+import {
+  eventSchemaView,
+  eventSummary,
+  eventSummaryOut,
+  findEvent,
+  schemaOut,
+  verificationOut,
+  verificationView,
+} from './events.ts';
 import { id, idParams, instant, isoTime, isoTimeOrNull, nothing } from './fields.ts';
 import { operation } from './operation.ts';
 import { replayOut, replayView } from './replays.ts';
@@ -14,9 +22,17 @@ const consideredOut = z.object({
   matched: z.boolean(),
   reason: z.string(),
   detail: z.string().nullable(),
+  conversion: z
+    .object({ from: z.int(), to: z.int(), error: z.string().nullable() })
+    .nullable()
+    .describe('to the version that it asks for, by the catalogue as it is now'),
 });
 
-function consideredView({ subscription, verdict }: ConsideredSubscription): z.input<typeof consideredOut> {
+function consideredView({
+  subscription,
+  verdict,
+  conversion,
+}: ConsideredSubscription): z.input<typeof consideredOut> {
   return {
     subscription_id: subscription.id,
     name: subscription.name,
@@ -24,6 +40,10 @@ function consideredView({ subscription, verdict }: ConsideredSubscription): z.in
     matched: verdict.matched,
     reason: verdict.reason,
     detail: verdict.detail ?? null,
+    conversion:
+      conversion === null
+        ? null
+        : { from: conversion.from, to: conversion.to, error: conversion.ok ? null : conversion.error },
   };
 }
 
@@ -79,6 +99,7 @@ const trace = operation({
     dedupe: dedupeOut.nullable().describe('how a repetition is recognised; null = it is not'),
     hops: z.int().describe('how many deliveries in a row led to it'),
     stopped: z.enum(['max_hops']).nullable().describe('why it owes nothing, whatever the subscriptions say'),
+    schema: schemaOut,
     subscriptions: z.array(consideredOut),
     deliveries: z.array(tracedDeliveryOut),
     replays: z.array(replayOut).describe('those that made deliveries of it'),
@@ -96,6 +117,7 @@ const trace = operation({
       dedupe: explained.dedupe === null ? null : { ...explained.dedupe },
       hops: event.origin.hops ?? 0,
       stopped: event.origin.stopped ?? null,
+      schema: eventSchemaView(event),
       subscriptions: explained.considered.map((considered) => consideredView(considered)),
       deliveries: explained.deliveries.map((delivery) => tracedDeliveryView(delivery)),
       replays: explained.replays.map((replay) => replayView(replay)),

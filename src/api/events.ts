@@ -105,6 +105,15 @@ export const verificationOut = z.object({
   principal: z.string().nullable(),
 });
 
+/** How the data of an event stood to its schema when it came; `null` = it was held against none. */
+export const schemaOut = z
+  .object({
+    type_version: z.int().nullable().describe('in the catalogue; null = only its source has a schema'),
+    valid: z.boolean(),
+    mismatch: z.string().nullable().describe('what does not fit'),
+  })
+  .nullable();
+
 const eventOut = z.object({
   ...eventFields,
   headers: headerPairsOut,
@@ -116,6 +125,7 @@ const eventOut = z.object({
   remote_address: z.string().nullable(),
   verification: verificationOut,
   dedupe_key: z.string().nullable(),
+  type_version: z.int().nullable().describe('version of its type in the catalogue that it is of'),
   invalid: z.string().nullable().describe('why it fails its schema, for sources that mark such events'),
 });
 
@@ -149,6 +159,13 @@ export function verificationView({ verification }: LoggedEvent['origin']): z.inp
   };
 }
 
+/** As `schemaOut` describes it. */
+export function eventSchemaView({ origin }: LoggedEvent): z.input<typeof schemaOut> {
+  const { typeVersion = null, invalid = null } = origin;
+  if (typeVersion === null && invalid === null) return null;
+  return { type_version: typeVersion, valid: invalid === null, mismatch: invalid };
+}
+
 function eventView(event: LoggedEvent): z.input<typeof eventOut> {
   const { origin } = event;
   return {
@@ -161,6 +178,7 @@ function eventView(event: LoggedEvent): z.input<typeof eventOut> {
     remote_address: origin.remoteAddress,
     verification: verificationView(origin),
     dedupe_key: origin.dedupeKey,
+    type_version: origin.typeVersion ?? null,
     invalid: origin.invalid ?? null,
   };
 }

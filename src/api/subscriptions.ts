@@ -63,11 +63,23 @@ const retryIn = z
 
 const expression = z.string().min(1).max(4_096).nullable();
 
+/** A number; the command line gives it as text. */
+const versionNumber = z.union([
+  z.int().min(1),
+  z
+    .string()
+    .regex(/^[1-9]\d{0,6}$/)
+    .transform(Number),
+]);
+
 const changeable = {
   name,
   destination_id: id.describe('where the events go'),
   sources: z.array(z.string().min(1)).max(100).describe('ids or names; empty = all'),
   types: z.array(typePattern).max(100).describe('patterns such as invoice.*; empty = all'),
+  type_versions: z
+    .record(z.string().max(256), versionNumber)
+    .describe('event type -> the version of the catalogue in which its events are delivered'),
   filter: expression.describe('CEL over event, headers, data'),
   session_key: expression.describe('CEL to a string'),
   transform: expression.describe('CEL to a map that is sent instead of the body'),
@@ -96,6 +108,7 @@ export const subscriptionOut = z.object({
   destination_id: id,
   sources: z.array(z.string()),
   types: z.array(z.string()),
+  type_versions: z.record(z.string(), z.int()),
   filter: z.string().nullable(),
   session_key: z.string().nullable(),
   transform: z.string().nullable(),
@@ -147,6 +160,7 @@ function subscriptionView(subscription: Subscription): z.input<typeof subscripti
     destination_id: subscription.destinationId,
     sources: [...subscription.sources],
     types: [...subscription.types],
+    type_versions: { ...subscription.typeVersions },
     filter: subscription.filter,
     session_key: subscription.sessionKey,
     transform: subscription.transform,
@@ -180,6 +194,7 @@ function changed(
     sources:
       change.sources === undefined ? subscription.sources : sourceIds(context, subscription, change.sources),
     types: keep(change.types, subscription.types),
+    typeVersions: keep(change.type_versions, subscription.typeVersions ?? {}),
     filter: keep(change.filter, subscription.filter),
     sessionKey: keep(change.session_key, subscription.sessionKey),
     transform: keep(change.transform, subscription.transform),
@@ -220,6 +235,10 @@ async function save(context: OperationContext, subscription: Subscription) {
   if (destination === undefined || destination.tenant !== subscription.tenant) {
     const message = `there is no destination ${subscription.destinationId}`;
     throw new Problem('validation_failed', message, { errors: [{ pointer: '/destination_id', message }] });
+  }
+  const errors = context.gateway.eventTypeChecks.subscriptionMistakes(subscription);
+  if (errors.length > 0) {
+    throw new Problem('validation_failed', 'versions that cannot be delivered', { errors });
   }
   checkExpression(directory, subscription.filter, '/filter');
   checkExpression(directory, subscription.sessionKey, '/session_key');

@@ -1,7 +1,7 @@
 import { printAttempts } from './detail-view.ts';
 import { cliName } from './cli-name.ts';
 import { fullTime, relativeTime, stateCell } from './format.ts';
-import { type JsonRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from './json-value.ts';
+import { isRecord, type JsonRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from './json-value.ts';
 import type { NameBook } from './names.ts';
 import { paint, printable, printText } from './output.ts';
 
@@ -14,6 +14,8 @@ export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonR
   );
   printText(verificationText(recordOf(trace['verification'])));
   printText(dedupeText(event, recordOf(trace['dedupe'])));
+  const schema = recordOf(trace['schema']);
+  if (typeof schema['valid'] === 'boolean') printText(schemaText(schema));
   const parent = textOf(event, 'causation_id');
   if (parent !== null) printText(`It was caused by ${printable(parent)}.`);
   const hops = numberOf(trace, 'hops') ?? 0;
@@ -62,6 +64,20 @@ function chainText(hops: number, stopped: string | null): string {
   );
 }
 
+function schemaText(schema: JsonRecord): string {
+  const version = numberOf(schema, 'type_version');
+  const against = version === null ? 'the schema of its source' : `version ${version} of its type`;
+  if (schema['valid'] === true) return `It fits ${against}.`;
+  return `It does ${paint('red', 'not fit')} ${against}: ${printable(textOf(schema, 'mismatch') ?? '')}`;
+}
+
+/** What becomes of an event of another version than the subscription asks for. */
+function conversionText(conversion: JsonRecord): string {
+  const versions = `from version ${numberOf(conversion, 'from')} to ${numberOf(conversion, 'to')}`;
+  const error = textOf(conversion, 'error');
+  return error === null ? `, converted ${versions}` : `, but ${printable(error)}`;
+}
+
 const DEDUPED_BY: Readonly<Record<string, string>> = {
   provider_event_id: 'the id that its sender gave it',
   expression: "the source's dedupe key",
@@ -101,7 +117,8 @@ async function tellSubscriptions(
     const matched = one['matched'] === true;
     const mark = matched ? paint('green', 'yes') : paint('red', 'no ');
     const destination = await names.nameOf('destinations', textOf(one, 'destination_id'));
-    const reason = matched ? `goes to ${destination}` : await refusalText(one, event, names);
+    const conversion = isRecord(one['conversion']) ? conversionText(one['conversion']) : '';
+    const reason = matched ? `goes to ${destination}${conversion}` : await refusalText(one, event, names);
     printText(`  ${mark}  ${show(one, 'name')}: ${reason}`);
   }
 }
@@ -147,6 +164,8 @@ const REASONS: Readonly<Record<string, string>> = {
   destination_deleted: 'the destination was deleted',
   subscription_deleted: 'the subscription was deleted',
   cancelled_by_operator: 'someone cancelled it',
+  transform_failed: "the subscription's transform cannot be evaluated for it",
+  conversion_failed: 'it cannot be converted to the version of its type that the subscription asks for',
 };
 
 async function tellDelivery(delivery: JsonRecord, names: NameBook): Promise<void> {

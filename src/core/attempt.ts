@@ -73,7 +73,8 @@ export class Attempts {
   ): Promise<Finish> {
     const request = this.#requests.build(delivery, destination, subscription, startedAt);
     if ('failure' in request) {
-      return this.#finish(delivery, subscription, startedAt, failedBeforeSending(request.failure), PERMANENT);
+      const judgement: Judgement = { ...PERMANENT, error: request.reason };
+      return this.#finish(delivery, subscription, startedAt, failedBeforeSending(request.failure), judgement);
     }
     const result = await this.#services.sender.send(request);
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());

@@ -1,6 +1,7 @@
 import { conversionPath, converterMistakes } from '../domain/converters.ts';
 import { type FieldError, Problem } from '../domain/problem.ts';
 import type { EventType, EventTypeVersion, Subscription } from '../domain/settings.ts';
+import { typeMatches } from '../domain/type-pattern.ts';
 import type { Directory } from './directory.ts';
 import { mismatchText } from './event-types.ts';
 import { isRecord } from './expression-input.ts';
@@ -42,10 +43,9 @@ export class EventTypeChecks {
   }
 
   /** What is wrong with the versions that a subscription asks for, with pointers into its fields. */
-  subscriptionMistakes(
-    { tenant, typeVersions = {}, types }: Subscription,
-    fits: (type: string) => boolean,
-  ): FieldError[] {
+  subscriptionMistakes({ tenant, typeVersions = {}, types }: Subscription): FieldError[] {
+    const fits = (name: string): boolean =>
+      types.length === 0 || types.some((pattern) => typeMatches(pattern, name));
     return Object.entries(typeVersions).flatMap(([name, version]) => {
       const pointer = `/type_versions/${name}`;
       const type = this.#directory.eventType(tenant, name);

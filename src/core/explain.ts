@@ -5,7 +5,7 @@ import type { Subscription } from '../domain/settings.ts';
 import type { Replay } from '../domain/records.ts';
 import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
-import { EventInput } from './expression-input.ts';
+import type { Conversion, EventViews } from './event-views.ts';
 import { type Hold, holdsOf, holdsWithin } from './holds.ts';
 import { filterAnswer } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
@@ -13,6 +13,8 @@ import type { Services } from './services.ts';
 export interface ConsideredSubscription {
   readonly subscription: Subscription;
   readonly verdict: MatchVerdict;
+  /** To the version that the subscription asks for, by the catalogue as it is now; `null` = none is needed. */
+  readonly conversion: Conversion | null;
 }
 
 /** One delivery with all that was done for it, and when nothing was. */
@@ -52,8 +54,10 @@ export class Explain {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #health: DestinationHealth;
+  readonly #views: EventViews;
 
-  constructor(services: Services, directory: Directory, health: DestinationHealth) {
+  constructor(services: Services, directory: Directory, health: DestinationHealth, views: EventViews) {
+    this.#views = views;
     this.#services = services;
     this.#directory = directory;
     this.#health = health;
@@ -137,13 +141,15 @@ export class Explain {
 
   /** What each subscription of the event's tenant says to it. */
   consider(event: LoggedEvent, subscriptions: readonly Subscription[]): ConsideredSubscription[] {
-    const input = new EventInput(event);
+    const input = this.#views.of(event);
     return subscriptions
       .filter((subscription) => subscription.tenant === event.tenant)
       .map((subscription) => {
         const filter = this.#directory.evaluable(subscription.filter);
-        const test = filter === null ? null : () => filterAnswer(filter.evaluate(input));
-        return { subscription, verdict: stoppedVerdict(event, matchSubscription(event, subscription, test)) };
+        const seen = this.#views.seenBy(subscription, event, input);
+        const test = filter === null ? null : () => filterAnswer(filter.evaluate(seen));
+        const verdict = stoppedVerdict(event, matchSubscription(event, subscription, test));
+        return { subscription, verdict, conversion: this.#views.conversion(subscription, event, input) };
       });
   }
 }

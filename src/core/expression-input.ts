@@ -16,6 +16,7 @@ export const EVENT_FIELDS: readonly string[] = [
   'causation_id',
   'time',
   'received_at',
+  'type_version',
 ];
 
 /**
@@ -90,6 +91,7 @@ function eventView(event: Event): Record<string, unknown> {
     causation_id: event.causationId,
     time: new Date(event.occurredAt).toISOString(),
     received_at: new Date(event.receivedAt).toISOString(),
+    type_version: event.origin.typeVersion ?? null,
   };
 }
 

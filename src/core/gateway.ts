@@ -9,6 +9,7 @@ import { Directory } from './directory.ts';
 import { type DispatchLimits, Dispatcher } from './dispatch.ts';
 import { EventTypeChecks } from './event-type-checks.ts';
 import { EventTypes } from './event-types.ts';
+import { EventViews } from './event-views.ts';
 import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
 import { KeyUses } from './key-uses.ts';
@@ -42,6 +43,7 @@ export class Gateway {
   readonly dispatcher: Dispatcher;
   readonly acceptance: Acceptance;
   readonly eventTypes: EventTypes;
+  readonly views: EventViews;
   readonly eventTypeChecks: EventTypeChecks;
   readonly ingest: Ingest;
   readonly publish: Publish;
@@ -62,7 +64,8 @@ export class Gateway {
     this.services = services;
     this.directory = new Directory(services);
     this.keyUses = new KeyUses(services);
-    this.#requests = new OutboundRequests(services, this.directory, options.version);
+    this.views = new EventViews(services, this.directory);
+    this.#requests = new OutboundRequests(services, this.directory, this.views, options.version);
     this.operatorEvents = new OperatorEvents(services, this.directory);
     this.health = new DestinationHealth(services, this.operatorEvents, {
       disable: (destination, reason) => this.#disable(destination, reason),
@@ -70,7 +73,7 @@ export class Gateway {
     });
     const attempts = new Attempts(services, this.directory, this.#requests, this.health, this.operatorEvents);
     this.dispatcher = new Dispatcher(services, this.directory, attempts, this.health, options.dispatch);
-    const owed = new OwedDeliveries(services, this.directory, this.dispatcher);
+    const owed = new OwedDeliveries(services, this.directory, this.dispatcher, this.views);
     const chains = new Chains(services, this.operatorEvents, options.maxHops);
     this.acceptance = new Acceptance(services, owed, this.dispatcher, chains);
     this.operatorEvents.publishThrough((event) =>
@@ -100,8 +103,8 @@ export class Gateway {
       learnedSecrets: this.learnedSecrets,
     });
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
-    this.replays = new Replays(services, this.directory, this.dispatcher);
-    this.explain = new Explain(services, this.directory, this.health);
+    this.replays = new Replays(services, this.directory, this.dispatcher, this.views);
+    this.explain = new Explain(services, this.directory, this.health, this.views);
     this.retention = new Retention(services, options.retention, this.operatorEvents);
   }
 

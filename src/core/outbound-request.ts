@@ -4,7 +4,8 @@ import type { LeasedDelivery } from '../ports/event-log.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
 import { HOPS_HEADER } from './chains.ts';
 import type { Directory } from './directory.ts';
-import { EventInput, isRecord } from './expression-input.ts';
+import type { EventViews } from './event-views.ts';
+import { isRecord, parseJson } from './expression-input.ts';
 import type { Services } from './services.ts';
 
 /** Headers that a destination's own ones may not replace: receivers trust them. */
@@ -24,14 +25,31 @@ interface OpenedDestination {
   readonly validUntil: number;
 }
 
+/** In which version of its type the data of an event is. */
+const VERSION_HEADER = 'ringback-type-version';
+
+/** Why there is nothing to send, in words and as the reason of a dead delivery. */
+export interface UnbuiltRequest {
+  readonly failure: string;
+  readonly reason: 'transform_failed' | 'conversion_failed';
+}
+
+interface Content {
+  readonly type: string;
+  readonly body: Uint8Array;
+  readonly version?: number;
+}
+
 /** Turns a leased delivery into the bytes of one attempt. */
 export class OutboundRequests {
   readonly #services: Services;
   readonly #directory: Directory;
+  readonly #views: EventViews;
   readonly #userAgent: string;
   readonly #opened = new Map<string, OpenedDestination>();
 
-  constructor(services: Services, directory: Directory, version: string) {
+  constructor(services: Services, directory: Directory, views: EventViews, version: string) {
+    this.#views = views;
     this.#services = services;
     this.#directory = directory;
     this.#userAgent = `Ringback/${version}`;
@@ -43,7 +61,7 @@ export class OutboundRequests {
     destination: Destination,
     subscription: Subscription | undefined,
     nowMs: number,
-  ): OutboundRequest | { readonly failure: string } {
+  ): OutboundRequest | UnbuiltRequest {
     const { event } = delivery;
     const opened = this.#open(destination, nowMs);
     const content = this.#content(event, subscription);
@@ -64,7 +82,10 @@ export class OutboundRequests {
     if (event.origin.traceparent !== null) {
       headers.push('traceparent', continueTrace(event.origin.traceparent, this.#services.random.bytes(8)));
     }
-    if (event.origin.cloudEvent === 'binary') pushCloudEventHeaders(event, headers, opened.fixedNames);
+    if (content.version !== undefined) headers.push(VERSION_HEADER, String(content.version));
+    if (event.origin.cloudEvent === 'binary') {
+      pushCloudEventHeaders(event, headers, opened.fixedNames, content.version);
+    }
     headers.push(...opened.fixedHeaders);
     const { url, timeoutMs } = destination;
     return { url, headers, body: content.body, timeoutMs, ...opened.identity };
@@ -87,7 +108,7 @@ export class OutboundRequests {
   #signedHeaders(
     { destination, secrets, fixedNames }: OpenedDestination,
     webhookId: string,
-    content: { readonly type: string; readonly body: Uint8Array },
+    content: Content,
     nowMs: number,
   ): string[] {
     const timestampS = Math.floor(nowMs / 1000);
@@ -107,18 +128,19 @@ export class OutboundRequests {
     return headers;
   }
 
-  #content(
-    event: Event,
-    subscription: Subscription | undefined,
-  ): { readonly type: string; readonly body: Uint8Array } | { readonly failure: string } {
-    if (subscription === undefined || subscription.transform === null) {
-      return { type: event.contentType ?? 'application/octet-stream', body: event.body };
-    }
+  #content(event: Event, subscription: Subscription | undefined): Content | UnbuiltRequest {
+    if (subscription === undefined) return asItCame(event);
+    const input = this.#views.of(event);
+    const conversion = this.#views.conversion(subscription, event, input);
+    if (conversion?.ok === false) return { failure: conversion.error, reason: 'conversion_failed' };
+    const content =
+      conversion === null ? asItCame(event) : convertedContent(event, conversion.data, conversion.to);
+    if (subscription.transform === null) return content;
     const { transform } = this.#directory.activeSubscription(subscription);
-    const result = transform?.evaluate(new EventInput(event));
-    if (result === undefined || !result.ok) return { failure: `transform: ${result?.error ?? 'missing'}` };
-    if (!isRecord(result.value)) return { failure: 'transform: the result is not a map' };
-    return { type: 'application/json', body: ENCODER.encode(JSON.stringify(result.value)) };
+    const result = transform?.evaluate(this.#views.seenBy(subscription, event, input));
+    if (result === undefined || !result.ok) return transformFailed(result?.error ?? 'missing');
+    if (!isRecord(result.value)) return transformFailed('the result is not a map');
+    return { ...content, type: 'application/json', body: ENCODER.encode(JSON.stringify(result.value)) };
   }
 
   #open(destination: Destination, nowMs: number): OpenedDestination {
@@ -175,11 +197,44 @@ function continueTrace(traceparent: string, spanId: Uint8Array): string {
 }
 
 /** CloudEvents HTTP binding 3.1: in binary mode the attributes travel as headers. */
-function pushCloudEventHeaders(event: Event, headers: string[], except: ReadonlySet<string>): void {
+function pushCloudEventHeaders(
+  event: Event,
+  headers: string[],
+  except: ReadonlySet<string>,
+  version: number | undefined,
+): void {
   for (let index = 0; index + 1 < event.headers.length; index += 2) {
     const name = event.headers[index]?.toLowerCase() ?? '';
-    if (name.startsWith('ce-') && !except.has(name)) headers.push(name, event.headers[index + 1] ?? '');
+    if (!name.startsWith('ce-') || except.has(name)) continue;
+    const given = event.headers[index + 1] ?? '';
+    headers.push(name, name === 'ce-typeversion' ? String(version ?? given) : given);
   }
+}
+
+function asItCame({ contentType, body, origin }: Event): Content {
+  const type = contentType ?? 'application/octet-stream';
+  return origin.typeVersion === undefined ? { type, body } : { type, body, version: origin.typeVersion };
+}
+
+/** The event with other data, in the shape in which it came. */
+function convertedContent(event: Event, data: Readonly<Record<string, unknown>>, version: number): Content {
+  const { cloudEvent } = event.origin;
+  const isJson = /[/+]json\b/i.test(event.contentType ?? '');
+  const type = isJson && event.contentType !== null ? event.contentType : 'application/json';
+  const content = (value: unknown): Content => ({
+    type,
+    body: ENCODER.encode(JSON.stringify(value)),
+    version,
+  });
+  if (event.sourceId !== null || cloudEvent === 'binary') return content(data);
+  const envelope = parseJson(event.body);
+  const { data_base64: _replaced, ...rest } = isRecord(envelope) ? envelope : {};
+  const named = cloudEvent === 'structured' && 'typeversion' in rest ? { typeversion: version } : {};
+  return content({ ...rest, ...named, data });
+}
+
+function transformFailed(why: string): UnbuiltRequest {
+  return { failure: `transform: ${why}`, reason: 'transform_failed' };
 }
 
 /** A name as a header value: what HTTP does not allow there becomes `?`. */

@@ -2,9 +2,10 @@ import { matchSubscription } from '../domain/match.ts';
 import type { Event } from '../domain/event.ts';
 import type { Subscription } from '../domain/settings.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
+import type { ExpressionInput } from '../ports/expressions.ts';
 import type { ActiveSubscription, Directory } from './directory.ts';
 import type { Dispatcher } from './dispatch.ts';
-import { EventInput } from './expression-input.ts';
+import type { EventViews } from './event-views.ts';
 import type { Services } from './services.ts';
 
 /** The deliveries that an event owes, decided by the settings as they are now. */
@@ -12,24 +13,27 @@ export class OwedDeliveries {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #dispatcher: Dispatcher;
+  readonly #views: EventViews;
 
-  constructor(services: Services, directory: Directory, dispatcher: Dispatcher) {
+  constructor(services: Services, directory: Directory, dispatcher: Dispatcher, views: EventViews) {
     this.#services = services;
     this.#directory = directory;
     this.#dispatcher = dispatcher;
+    this.#views = views;
   }
 
   /** One delivery for each subscription that wants the event; leased at once where there is room. */
   plan(event: Event, parsed?: { readonly value: unknown }): NewDelivery[] {
-    const input = new EventInput(event, parsed);
+    const input = this.#views.of(event, parsed);
     const owed: NewDelivery[] = [];
     for (const active of this.#directory.candidates(event.tenant, event.sourceId, event.type)) {
-      if (wants(event, active, input)) owed.push(this.#owe(event, active, input));
+      const seen = this.#views.seenBy(active.subscription, event, input);
+      if (wants(event, active, seen)) owed.push(this.#owe(event, active, seen));
     }
     return owed;
   }
 
-  #owe(event: Event, active: ActiveSubscription, input: EventInput): NewDelivery {
+  #owe(event: Event, active: ActiveSubscription, input: ExpressionInput): NewDelivery {
     const { subscription } = active;
     const orderKey = orderKeyOf(event, active, input);
     return {
@@ -59,7 +63,7 @@ export class OwedDeliveries {
  * The name under which a delivery keeps its turn: the subscription's session key, else the event's key,
  * within the subscription. `null` = it goes as it can: nothing is ordered, or the event has no key.
  */
-export function orderKeyOf(event: Event, active: ActiveSubscription, input: EventInput): string | null {
+export function orderKeyOf(event: Event, active: ActiveSubscription, input: ExpressionInput): string | null {
   const { subscription, sessionKey } = active;
   if (subscription.ordering === 'none') return null;
   const key = sessionKey === null ? event.key : textOrNull(sessionKey.evaluate(input));
@@ -73,7 +77,7 @@ function textOrNull(result: { ok: true; value: unknown } | { ok: false; error: s
   return typeof result.value === 'string' ? result.value : JSON.stringify(result.value);
 }
 
-export function wants(event: Event, active: ActiveSubscription, input: EventInput): boolean {
+export function wants(event: Event, active: ActiveSubscription, input: ExpressionInput): boolean {
   const { filter } = active;
   return matchSubscription(
     event,

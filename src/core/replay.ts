@@ -6,7 +6,8 @@ import type { NewDelivery } from '../ports/event-log.ts';
 import type { ReplayCandidate } from '../ports/queries.ts';
 import type { ReplayDelivery } from '../ports/store.ts';
 import type { Directory } from './directory.ts';
-import { EventInput } from './expression-input.ts';
+import type { EventInput } from './expression-input.ts';
+import type { EventViews } from './event-views.ts';
 import { orderKeyOf, wants } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 import type { Caller, LaneControl } from './settings-changes.ts';
@@ -37,11 +38,13 @@ export class Replays {
   readonly #services: Services;
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
+  readonly #views: EventViews;
   readonly #running = new Map<string, Promise<void>>();
   readonly #pauses = new Set<() => void>();
   #stopping = false;
 
-  constructor(services: Services, directory: Directory, lanes: LaneControl) {
+  constructor(services: Services, directory: Directory, lanes: LaneControl, views: EventViews) {
+    this.#views = views;
     this.#services = services;
     this.#directory = directory;
     this.#lanes = lanes;
@@ -161,7 +164,7 @@ export class Replays {
 
   async #deliveries(replay: Replay, candidate: ReplayCandidate): Promise<ReplayDelivery[]> {
     const { delivery, event } = candidate;
-    const input = new EventInput(await this.#withBody(candidate));
+    const input = this.#views.of(await this.#withBody(candidate));
     const owe = (subscriptionId: string | null, destinationId: string, replayOf: string | null) => {
       const orderKey = this.#orderKey(event, subscriptionId, input);
       return {
@@ -186,7 +189,10 @@ export class Replays {
       earlier.find(({ subscriptionId }) => subscriptionId === id)?.id ?? null;
     return this.#directory
       .candidates(event.tenant, event.sourceId, event.type)
-      .filter((active) => wants({ ...event, receivedAt: this.#services.clock.now() }, active, input))
+      .filter((active) => {
+        const seen = this.#views.seenBy(active.subscription, event, input);
+        return wants({ ...event, receivedAt: this.#services.clock.now() }, active, seen);
+      })
       .map(({ subscription }) => owe(subscription.id, subscription.destinationId, before(subscription.id)));
   }
 
@@ -204,7 +210,8 @@ export class Replays {
     const subscription =
       subscriptionId === null ? undefined : this.#directory.get('subscription', subscriptionId);
     if (subscription === undefined) return null;
-    return orderKeyOf(event, this.#directory.activeSubscription(subscription), input);
+    const seen = this.#views.seenBy(subscription, event, input);
+    return orderKeyOf(event, this.#directory.activeSubscription(subscription), seen);
   }
 
   /** The event's deliveries so far, newest first: a replay names what it repeats. */

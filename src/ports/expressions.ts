@@ -1,4 +1,7 @@
-/** What an expression can see: `event`, `headers`, `data`. Built lazily: most events need none. */
+/**
+ * What an expression can see: `event`, `headers`, `data`. Built lazily: most events need none. A part that
+ * cannot be made throws, and the evaluation that asked for it answers with the message.
+ */
 export interface ExpressionInput {
   readonly event: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
