@@ -334,6 +334,32 @@ describe('leases', () => {
   });
 });
 
+describe('a process that was stopped for longer than its leases', () => {
+  test('gives back what it had not begun, and not what it has leased anew since', async () => {
+    const bench = await startedBench();
+    await bench.receiver();
+    const release = bench.sender.hang();
+    const { promise: committed, resolve: hearOfCommit } = Promise.withResolvers<void>();
+    const append = bench.store.log.append.bind(bench.store.log);
+    vi.spyOn(bench.store.log, 'append').mockImplementation(async (request) => {
+      const appended = await append(request);
+      await committed;
+      return appended;
+    });
+    const published = bench.publish();
+    await bench.clock.advance(90_000);
+    expect(bench.sender.sent('ringback-attempt')).toEqual(['2']);
+    hearOfCommit();
+    await published;
+    await bench.clock.advance(10_000);
+    expect(bench.sender.sent('ringback-attempt')).toEqual(['2']);
+    expect(await bench.states()).toEqual(['leased']);
+    release();
+    await settled();
+    expect(await bench.states()).toEqual(['succeeded']);
+  });
+});
+
 describe('recording an outcome', () => {
   test('is tried again while the lease lasts', async () => {
     const bench = await startedBench();

@@ -11,9 +11,12 @@ export interface DispatchLimits {
   readonly maxInFlight: number;
   /** Bytes of bodies held for deliveries that are leased to this process. */
   readonly maxBytes: number;
+  /** How long a delivery may wait in memory for its turn, beyond its own time limit; absent = a minute. */
+  readonly leaseSlackMs?: number;
+  /** How often to look for lost leases and for what others wrote; absent = every five seconds. */
+  readonly sweepEveryMs?: number;
 }
 
-/** How long a delivery may wait in memory for its turn, beyond its own time limit. */
 const LEASE_SLACK_MS = 60_000;
 /** Outcomes waiting to be recorded beyond which no new attempt starts: the store is behind. */
 const UNSETTLED_LIMIT = 4_096;
@@ -35,7 +38,8 @@ export class Dispatcher {
   readonly #attempts: Attempts;
   readonly #health: DestinationHealth;
   readonly #limits: DispatchLimits;
-  readonly #token: string;
+  readonly #process: string;
+  #leases = 0;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that had something ready when a limit over all lanes stopped them. */
   readonly #starved = new Set<Lane>();
@@ -65,7 +69,7 @@ export class Dispatcher {
     this.#attempts = attempts;
     this.#health = health;
     this.#limits = limits;
-    this.#token = services.ids.make('run');
+    this.#process = services.ids.make('run');
   }
 
   /** Finds what is pending and begins. */
@@ -93,7 +97,7 @@ export class Dispatcher {
     const mayLease = this.#running && this.#bytes + bodyBytes <= this.#limits.maxBytes;
     if (!mayLease || !lane.reserve(destination, now)) return { state: 'pending', dueAt: now };
     this.#hold(lane, bodyBytes);
-    return { state: 'leased', token: this.#token, leaseUntil: now + leaseMs(destination) };
+    return { state: 'leased', token: this.#newToken(), leaseUntil: now + this.#leaseMs(destination) };
   }
 
   /** The reserved delivery was not written after all. */
@@ -193,7 +197,7 @@ export class Dispatcher {
       const maxBytes = Math.max(1, Math.min(allBytes * LANE_SHARE, allBytes - this.#bytes));
       const claimed = await this.#services.store.log.claimDue({
         nowMs: now,
-        token: this.#token,
+        token: this.#newToken(),
         lanes,
         maxBytes,
       });
@@ -232,7 +236,7 @@ export class Dispatcher {
         requests.push({
           destinationId: lane.destinationId,
           limit,
-          leaseMs: destination === undefined ? LEASE_SLACK_MS : leaseMs(destination),
+          leaseMs: this.#leaseMs(destination),
         });
       }
     }
@@ -343,7 +347,7 @@ export class Dispatcher {
   async #takeBackLost(): Promise<void> {
     const { clock, log, store } = this.#services;
     for (;;) {
-      const ask = { nowMs: clock.now(), token: this.#token, lanes: [], maxBytes: 1 };
+      const ask = { nowMs: clock.now(), token: this.#newToken(), lanes: [], maxBytes: 1 };
       const { abandoned } = await store.log.claimDue(ask);
       if (abandoned === 0) return;
       log.warn('lease.lost', { deliveries: abandoned });
@@ -367,10 +371,20 @@ export class Dispatcher {
       this.#services.log.error('sweep.failed', {}, error);
     }
     if (!this.#running) return;
-    this.#cancelSweep = this.#services.clock.after(SWEEP_EVERY_MS, () => void this.#sweep());
+    const everyMs = this.#limits.sweepEveryMs ?? SWEEP_EVERY_MS;
+    this.#cancelSweep = this.#services.clock.after(everyMs, () => void this.#sweep());
   }
-}
 
-function leaseMs(destination: Destination): number {
-  return destination.timeoutMs + LEASE_SLACK_MS;
+  /**
+   * Another one for each claim and each fresh delivery. With one for the whole process, what outlived a
+   * lease here (the process was stopped for a while) could end the next lease of the same delivery.
+   */
+  #newToken(): string {
+    this.#leases += 1;
+    return `${this.#process}.${this.#leases}`;
+  }
+
+  #leaseMs(destination: Destination | undefined): number {
+    return (destination?.timeoutMs ?? 0) + (this.#limits.leaseSlackMs ?? LEASE_SLACK_MS);
+  }
 }
