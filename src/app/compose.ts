@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import type { DispatchLimits } from '../core/dispatch.ts';
 import { EVENT_FIELDS } from '../core/expression-input.ts';
 import { Gateway } from '../core/gateway.ts';
 import type { Services } from '../core/services.ts';
@@ -74,10 +75,16 @@ function composeSender(connections: HttpSenderOptions): Sender {
   return new AuthorizedSender(sender, tokens);
 }
 
-export function composeGateway(config: Config, services: Services, version: string): Gateway {
+/** The use cases over the adapters. `lease` is for gateways whose tests cannot wait for a lease to end. */
+export function composeGateway(
+  config: Config,
+  services: Services,
+  version: string,
+  lease: Pick<DispatchLimits, 'leaseSlackMs' | 'sweepEveryMs'> = {},
+): Gateway {
   return new Gateway(services, {
     version,
-    dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes },
+    dispatch: { maxInFlight: config.maxInFlight, maxBytes: config.deliveryMemoryBytes, ...lease },
     rejections: { maxPerSource: config.rejectionsPerSource, maxBytes: config.rejectionsBytes },
     retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,

@@ -2,7 +2,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config, Profile } from '../config/schema.ts';
+import type { DispatchLimits } from '../core/dispatch.ts';
 import type { Gateway } from '../core/gateway.ts';
+import type { Services } from '../core/services.ts';
 import { readCertificate } from '../http/certificate-files.ts';
 import { ClientAddresses } from '../http/client-address.ts';
 import { FailedAuthentication } from '../http/failed-authentication.ts';
@@ -30,16 +32,28 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
+/** What an entry of its own may change in a gateway, such as one whose parts fail on purpose. */
+export interface Adaptation {
+  /** Puts something around the adapters before anything uses them. */
+  readonly services?: (services: Services) => Services;
+  readonly lease?: Pick<DispatchLimits, 'leaseSlackMs' | 'sweepEveryMs'>;
+}
+
 /** Puts a gateway together and starts it. Rejects, leaving nothing behind, when any part cannot start. */
-export async function startGateway(config: Config, profile: Profile): Promise<RunningGateway> {
+export async function startGateway(
+  config: Config,
+  profile: Profile,
+  adaptation: Adaptation = {},
+): Promise<RunningGateway> {
   const version = readVersion();
   const log = createLogger({ level: config.logLevel, format: config.logFormat });
   const metrics = createMetrics();
   const store = await openStore(config);
   try {
-    const services = composeServices(config, store, log, metrics);
+    const composed = composeServices(config, store, log, metrics);
+    const services = adaptation.services?.(composed) ?? composed;
     await store.checkKeys?.(services.secretKeys.ids);
-    const gateway = composeGateway(config, services, version);
+    const gateway = composeGateway(config, services, version, adaptation.lease);
     const adminKey = findAdminKey(config, profile);
     const context = httpContext(config, gateway, metrics, version, apiKeys(adminKey.key, services, gateway));
     const certificatePaths = certificatePathsOf(config);

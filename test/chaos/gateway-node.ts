@@ -1,0 +1,147 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, globSync, openSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Order, Told } from './gateway-entry.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ENTRY = fileURLToPath(new URL('./gateway-entry.ts', import.meta.url));
+const PRELOAD = new URL('./statement-death.ts', import.meta.url).href;
+const START_LIMIT_MS = 60_000;
+const LOG_LIMIT_BYTES = 5 * 1024 * 1024;
+
+/** Whether `dist` holds what `src` says: it starts in half of the time. */
+export function isCompiledFresh(): boolean {
+  const main = join(ROOT, 'dist/src/cli/main.js');
+  if (!existsSync(main)) return false;
+  const compiledAt = statSync(main).mtimeMs;
+  return globSync('{src,packages/client/src}/**/*.{ts,sql}', { cwd: ROOT })
+    .filter((file) => !file.endsWith('.test.ts'))
+    .every((file) => statSync(join(ROOT, file)).mtimeMs <= compiledAt);
+}
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly isCompiled: boolean;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** One gateway process that may be killed at any time and started again. */
+export class GatewayNode {
+  readonly name: string;
+  dataDir: string;
+  url = '';
+  /** True while someone means it to be down, so that its end is no fault of its own. */
+  mayEnd = false;
+  readonly #options: NodeOptions;
+  #child: ChildProcess | null = null;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.dataDir = options.dataDir;
+  }
+
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== null && child.exitCode === null && child.signalCode === null;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Where the statement to die before is written down. */
+  get deathFile(): string {
+    return join(this.dataDir, `death-${this.name}`);
+  }
+
+  get logFile(): string {
+    return join(this.dataDir, `gateway-${this.name}.log`);
+  }
+
+  /** Resolves true when it serves, false when it died before: some harms make it so. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<boolean> {
+    if (this.isRunning) return true;
+    if (existsSync(this.logFile) && statSync(this.logFile).size > LOG_LIMIT_BYTES) rmSync(this.logFile);
+    const log = openSync(this.logFile, 'a');
+    const child = fork(ENTRY, [], {
+      cwd: this.dataDir,
+      execArgv: ['--import', PRELOAD],
+      env: {
+        ...withoutSettings(process.env),
+        RINGBACK_PORT: '0',
+        RINGBACK_DATA_DIR: this.dataDir,
+        RINGBACK_LOG_LEVEL: process.env['CHAOS_LOG_LEVEL'] ?? 'warn',
+        RINGBACK_LOG_FORMAT: 'json',
+        RINGBACK_DRAIN_TIMEOUT: '2s',
+        CHAOS_NODE: this.name,
+        CHAOS_COMPILED: this.#options.isCompiled ? '1' : '0',
+        CHAOS_DEATH_FILE: this.deathFile,
+        ...this.#options.env,
+        ...env,
+      },
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    closeSync(log);
+    this.#child = child;
+    this.mayEnd = false;
+    const url = await new Promise<string | null>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${this.name} was not ready in time`)), START_LIMIT_MS);
+      child.on('message', (told: Told) => 'started' in told && resolve(told.started));
+      child.once('exit', () => resolve(null));
+      void once(child, 'exit').then(() => clearTimeout(timer));
+      child.once('message', () => clearTimeout(timer));
+    });
+    if (url !== null) this.url = url;
+    return url !== null;
+  }
+
+  /** Asks the process for something; `null` when it died meanwhile. */
+  async order(order: Order): Promise<number | null> {
+    const child = this.#child;
+    if (child === null || !this.isRunning) return null;
+    const answered = new Promise<Told | null>((resolve) => {
+      child.once('message', resolve);
+      child.once('exit', () => resolve(null));
+    });
+    child.send(order, () => {});
+    const told = await answered;
+    return told !== null && 'done' in told ? told.done : null;
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.isRunning) this.#child?.kill(signal);
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    this.mayEnd = true;
+    this.#child?.kill('SIGKILL');
+    await this.ended();
+  }
+
+  /** SIGTERM; answers the exit code, -1 when it had to be killed. */
+  async stop(limitMs = 15_000): Promise<number> {
+    this.mayEnd = true;
+    if (!this.isRunning) return 0;
+    this.#child?.kill('SIGTERM');
+    await Promise.race([this.ended(), delay(limitMs, undefined, { ref: false })]);
+    if (!this.isRunning) return this.#child?.exitCode ?? -1;
+    await this.kill();
+    return -1;
+  }
+
+  /** Resolves when the process is gone. */
+  async ended(): Promise<void> {
+    if (this.isRunning && this.#child !== null) await once(this.#child, 'exit');
+  }
+}
+
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !/^(RINGBACK|CHAOS)_/.test(name));
+  return Object.fromEntries(kept);
+}
