@@ -3,6 +3,7 @@ import { addApplyCommand } from './apply/apply-command.ts';
 import { addExportCommand } from './apply/export-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addOperationCommands } from './operation-commands.ts';
+import { addSimulateCommand } from './simulate/simulate-command.ts';
 import { addTailCommand } from './tail-command.ts';
 import { addWhyCommand } from './why-command.ts';
 
@@ -11,6 +12,7 @@ export function addClientCommands(program: Command): void {
   program.commandsGroup('Use a gateway:');
   const events = addOperationCommands(program).get('events');
   if (events !== undefined) addTailCommand(events);
+  addSimulateCommand(program);
   program.commandsGroup('Settings as code:');
   addApplyCommand(program);
   addExportCommand(program);

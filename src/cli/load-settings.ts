@@ -21,7 +21,7 @@ export function loadSettings(profile: Profile, flags: Readonly<Record<string, un
     env: process.env,
     cwd: process.cwd(),
     isTerminal: process.stdout.isTTY,
-    otherEnv: ['RINGBACK_URL'],
+    otherEnv: ['RINGBACK_URL', 'RINGBACK_SIMULATE_SECRET'],
     readFile: (path) => {
       try {
         return readFileSync(path, 'utf8');

@@ -59,7 +59,13 @@ async function ingest(
 function send(reply: FastifyReply, result: IngestAnswer, requestId: string): FastifyReply {
   if (result.answer !== null) {
     const { status, headers, body } = result.answer;
-    return reply.code(status).header('x-request-id', requestId).headers(headers).send(body);
+    reply.code(status).header('x-request-id', requestId);
+    // Where the body is the provider's, a header says which event it became.
+    if (result.kind === 'accepted') {
+      reply.header('ringback-event', result.eventId);
+      if (result.duplicate) reply.header('ringback-duplicate', 'true');
+    }
+    return reply.headers(headers).send(body);
   }
   if (result.kind === 'handshake') throw new Problem('internal_error', 'a handshake without an answer');
   // Written by hand: two fields that need no escaping, on the hottest path there is.

@@ -77,7 +77,8 @@ describe('pages', () => {
   });
 
   it('name only settings that exist', () => {
-    const known = new Set([...SETTING_KEYS.map((key) => envName(key)), 'RINGBACK_CONFIG', 'RINGBACK_URL']);
+    const ofClients = ['RINGBACK_CONFIG', 'RINGBACK_URL', 'RINGBACK_SIMULATE_SECRET'];
+    const known = new Set([...SETTING_KEYS.map((key) => envName(key)), ...ofClients]);
     const unknown = PAGES.flatMap((page) =>
       Array.from(readText(page).matchAll(/\bRINGBACK_[A-Z_]+[A-Z]/g), ([name]) => name)
         .filter((name) => !known.has(name.replace(/_FILE$/, '')))

@@ -96,9 +96,16 @@ const fixedSettings: Readonly<Record<string, string>> = {
   webhookId: 'WH-SIMULATED',
 };
 
-function madeSettings(provider: string): Record<string, string> {
+/** Where the events of the generic providers say what they are; see their payloads. */
+const genericSettings: Readonly<Record<string, string>> = {
+  typeFrom: 'json:type',
+  keyFrom: 'json:data.id',
+  timeFrom: 'iso json:timestamp',
+};
+
+function madeSettings(provider: string): Readonly<Record<string, string>> {
   const entry = findProvider(provider);
-  if (entry === undefined) return {};
+  if (entry === undefined) return genericSettings;
   const { config, handshakeConfig } = credentialNeeds(entry);
   return Object.fromEntries(
     [...config, ...handshakeConfig].map((name) => [
