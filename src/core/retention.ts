@@ -2,11 +2,13 @@ import { DEFAULT_TENANT } from '../domain/settings.ts';
 import type { OperatorEvents } from './operator-events.ts';
 import type { Services } from './services.ts';
 
-/** Rows removed in one transaction: about two milliseconds' worth, so that no append waits longer. */
+/** Rows removed in one transaction: one or two milliseconds' worth, so that no append waits longer. */
 const STEP = 200;
 const EVERY_MS = 60_000;
-/** Between steps, so that the writer serves everyone else first. */
+/** Between steps at least, so that the writer serves everyone else first. */
 const BREATHER_MS = 20;
+/** ... and twice as long as the step took: the busier the store is, the slower this goes. */
+const BREATHER_SHARE = 2;
 
 /** The first sweep comes soon after the start: a gateway that restarts often must prune all the same. */
 const FIRST_AFTER_MS = 5_000;
@@ -71,13 +73,14 @@ export class Retention {
     if (maxBytes === 0) return 0;
     let total = 0;
     while (!this.#stopping && (await upkeep.sizeBytes()) > maxBytes) {
+      const beganAt = this.#services.clock.now();
       const removed = await upkeep.pruneEvents(now, STEP);
       total += removed;
       if (removed < STEP) {
         await this.#tellWhenBehind(now);
         break;
       }
-      await this.#breathe();
+      await this.#breathe(beganAt);
     }
     return total;
   }
@@ -97,16 +100,19 @@ export class Retention {
   async #inSteps(step: () => Promise<number>): Promise<number> {
     let total = 0;
     for (;;) {
+      const beganAt = this.#services.clock.now();
       const removed = await step();
       total += removed;
       if (removed < STEP || this.#stopping) return total;
-      await this.#breathe();
+      await this.#breathe(beganAt);
     }
   }
 
-  #breathe(): Promise<void> {
+  #breathe(stepBeganAt: number): Promise<void> {
+    const { clock } = this.#services;
+    const tookMs = clock.now() - stepBeganAt;
     return new Promise((resolve) => {
-      this.#services.clock.after(BREATHER_MS, resolve);
+      clock.after(Math.max(BREATHER_MS, tookMs * BREATHER_SHARE), resolve);
     });
   }
 

@@ -120,6 +120,18 @@ function describeSteps(harness: StoreHarness): void {
     expect(await store.upkeep.pruneEvents(LATER, 1)).toBe(0);
     expect((await deliveryOf(store, waiting[0]?.deliveryId ?? '')).state).toBe('pending');
   });
+
+  it('comes back to what was owed when it came by', async () => {
+    const store = await harness.open();
+    const waiting = buildOwed({}, { initial: pendingAt(START_MS + 1e9) });
+    await appendEach(store, waiting, ...Array.from({ length: 3 }, () => buildAppend()));
+    expect(await store.upkeep.pruneEvents(LATER, 2)).toBe(2);
+    const { deliveryId } = waiting;
+    await store.log.endPending({ deliveryId, state: 'dead', reason: 'asked_for', atMs: START_MS, limit: 1 });
+
+    expect(await store.upkeep.pruneEvents(LATER, 2)).toBe(2);
+    expect(await eventIds(store)).toEqual([]);
+  });
 }
 
 function keyed(key: string, expiresAt: number): AppendRequest {

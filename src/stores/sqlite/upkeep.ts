@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Rejection } from '../../domain/records.ts';
 import type { RejectionBounds } from '../../ports/store.ts';
-import { number, text } from './rows.ts';
+import { number, numberOrNull, text } from './rows.ts';
 
 /** What a rejection takes beside its body and headers, roughly: the row and its index entries. */
 const ROW_OVERHEAD_BYTES = 300;
@@ -85,31 +85,83 @@ export class RejectionRing {
   }
 }
 
-/** Removes old events that owe nothing more; see `Upkeep.pruneEvents`. */
-export function pruneEvents(db: DatabaseSync, receivedBefore: number, limit: number): number {
-  // A place is never less than its time, so this bound ends the walk without an index on received_at.
-  const rows = db
-    .prepare(
-      `SELECT seq FROM events WHERE seq < ? AND received_at < ? AND NOT EXISTS (
-         SELECT 1 FROM deliveries WHERE event_seq = events.seq AND state IN ('pending', 'leased'))
-       ORDER BY seq LIMIT ?`,
-    )
-    .all(receivedBefore * 1000, receivedBefore, limit);
-  const attempts = db.prepare(
-    'DELETE FROM attempts WHERE delivery_seq IN (SELECT seq FROM deliveries WHERE event_seq = ?)',
-  );
-  const deliveries = db.prepare('DELETE FROM deliveries WHERE event_seq = ? RETURNING seq');
-  const events = db.prepare('DELETE FROM events WHERE seq = ?');
-  let prunedSeq = 0;
-  for (const row of rows) {
-    const seq = number(row, 'seq');
-    attempts.run(seq);
-    for (const gone of deliveries.all(seq)) prunedSeq = Math.max(prunedSeq, number(gone, 'seq'));
-    events.run(seq);
-    prunedSeq = Math.max(prunedSeq, seq);
+/** Events looked at in one call: as many that are all owed, and must stay, take some 30 ms. */
+const LOOK_LIMIT = 50_000;
+
+/**
+ * Removes old events that owe nothing more; see `Upkeep.pruneEvents`.
+ *
+ * It takes whole ranges of the log: events, what they owe and its attempts lie side by side in the order in
+ * which they came. Three statements for a range take less than half the time of three for each event.
+ */
+export class EventPruning {
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  /** So far this walk through the log is. What it left behind is owed, and is not looked at in each step. */
+  #walkedTo = 0;
+
+  constructor(db: DatabaseSync) {
+    this.#statements = prepareStatements(db);
   }
-  db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?)').run(prunedSeq);
-  return rows.length;
+
+  prune(receivedBefore: number, limit: number): number {
+    // A place is never before its time: all below this one was received before.
+    const edge = receivedBefore * 1_000;
+    let isFromStart = this.#walkedTo === 0;
+    let removed = 0;
+    for (let looked = 0; removed < limit && looked < LOOK_LIMIT; looked += limit) {
+      const to = this.#endOfRange(edge, limit - removed);
+      if (to !== null) {
+        removed += this.#removeRange(this.#walkedTo, to);
+        this.#walkedTo = to;
+      } else {
+        this.#walkedTo = 0;
+        if (isFromStart) break;
+        // What was owed when the walk came by may have ended.
+        isFromStart = true;
+      }
+    }
+    return removed;
+  }
+
+  #endOfRange(edge: number, limit: number): number | null {
+    const last = this.#statements.lastOfRange.get(this.#walkedTo, edge, limit);
+    return last === undefined ? null : numberOrNull(last, 'seq');
+  }
+
+  /** Removes what can go of the places above `from`, up to `to`. */
+  #removeRange(from: number, to: number): number {
+    const { owed, lastDelivery, attempts, deliveries, events, pruned } = this.#statements;
+    const held = JSON.stringify(owed.all(from, to).map((row) => number(row, 'event_seq')));
+    const lastSeq = lastDelivery.get(from, to);
+    attempts.run(from, to, held);
+    deliveries.run(from, to, held);
+    const { changes } = events.run(from, to, held);
+    if (changes === 0) return 0;
+    pruned.run(Math.max(to, lastSeq === undefined ? 0 : (numberOrNull(lastSeq, 'seq') ?? 0)));
+    return Number(changes);
+  }
+}
+
+function prepareStatements(db: DatabaseSync) {
+  const inRange = 'event_seq > ?1 AND event_seq <= ?2';
+  const isFree = 'NOT IN (SELECT value FROM json_each(?3))';
+  return {
+    lastOfRange: db.prepare(
+      'SELECT max(seq) AS seq FROM (SELECT seq FROM events WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?)',
+    ),
+    owed: db.prepare(
+      `SELECT DISTINCT event_seq FROM deliveries WHERE ${inRange} AND state IN ('pending', 'leased')`,
+    ),
+    // Deliveries of a replay have places far above their event's.
+    lastDelivery: db.prepare(`SELECT max(seq) AS seq FROM deliveries WHERE ${inRange}`),
+    attempts: db.prepare(
+      `DELETE FROM attempts WHERE delivery_seq IN (
+         SELECT seq FROM deliveries WHERE ${inRange} AND event_seq ${isFree})`,
+    ),
+    deliveries: db.prepare(`DELETE FROM deliveries WHERE ${inRange} AND event_seq ${isFree}`),
+    events: db.prepare(`DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq ${isFree}`),
+    pruned: db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?)'),
+  };
 }
 
 export function pruneDedupe(db: DatabaseSync, nowMs: number, limit: number): number {

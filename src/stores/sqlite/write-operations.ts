@@ -13,7 +13,7 @@ import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
 import { keyUses, loadSettings, putSetting, recordKeyUses, removeSetting } from './settings.ts';
 import { Settle } from './settle.ts';
-import { failingDestinations, noteFailing, pruneDedupe, pruneEvents, RejectionRing } from './upkeep.ts';
+import { EventPruning, failingDestinations, noteFailing, pruneDedupe, RejectionRing } from './upkeep.ts';
 
 /**
  * What the writer thread can do, by name. Each runs inside the transaction of its group; a throw undoes
@@ -26,6 +26,7 @@ export function writeOperations(db: DatabaseSync) {
   const claimDue = new ClaimDue(db);
   const settle = new Settle(db, order);
   const rejections = new RejectionRing(db);
+  const pruning = new EventPruning(db);
   return {
     append: (rows: AppendRows): Appended => appendEvent.append(rows),
     appendAll: (all: readonly AppendRows[]): Appended[] => all.map((rows) => appendEvent.append(rows)),
@@ -50,7 +51,7 @@ export function writeOperations(db: DatabaseSync) {
     recordRejections: (request: { rejections: readonly Rejection[]; bounds: RejectionBounds }): void =>
       rejections.record(request.rejections, request.bounds),
     pruneEvents: (request: { receivedBefore: number; limit: number }) =>
-      pruneEvents(db, request.receivedBefore, request.limit),
+      pruning.prune(request.receivedBefore, request.limit),
     pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
     noteFailing: (request: { destinationId: string; failingSince: number | null }): void =>
       noteFailing(db, request.destinationId, request.failingSince),
