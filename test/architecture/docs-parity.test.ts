@@ -153,6 +153,22 @@ describe('docs/dependencies.md', () => {
   });
 });
 
+describe('docs/delivery.md', () => {
+  it('lists the events that the gateway publishes, and so do the types of the client', () => {
+    const [, section = ''] = readText('docs/delivery.md').split('## Being told\n');
+    const rows = Array.from(
+      (section.split('\n## ')[0] ?? '').matchAll(/^\| (`.*?) *\|/gm),
+      ([, cell = '']) => cell,
+    );
+    const listed = rows.flatMap((cell) => Array.from(cell.matchAll(/`([^`]+)`/g), ([, type]) => type));
+    const types = Array.from(
+      readText('packages/client/src/receive/event-types.ts').matchAll(/^ {2}readonly '([a-z_.]+)':/gm),
+      ([, type]) => type,
+    );
+    expect(new Set(types.filter((type) => type !== 'ringback.test'))).toEqual(new Set(listed));
+  });
+});
+
 describe('docs/operations.md', () => {
   it('lists the metrics that there are', () => {
     const listed = Array.from(

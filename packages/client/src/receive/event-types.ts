@@ -27,6 +27,20 @@ export interface RingbackEvents {
     readonly subscription_id: string | null;
     readonly reason: string;
   };
+  readonly 'source.secret_learned': {
+    readonly source_id: string;
+    readonly name: string;
+    readonly provider: string;
+    readonly remote_address: string | null;
+  };
+  readonly 'chain.stopped': {
+    readonly event_id: string;
+    readonly event_type: string;
+    readonly source_id: string | null;
+    readonly source: string;
+    readonly hops: number;
+    readonly max_hops: number;
+  };
   readonly 'retention.behind': {
     readonly size_bytes: number;
     readonly max_bytes: number;

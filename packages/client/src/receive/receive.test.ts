@@ -83,6 +83,10 @@ function asanaAsks(): Request {
   return new Request(HOOK, { method: 'POST', body: '', headers: { 'x-hook-secret': 'told' } });
 }
 
+function failing(): never {
+  throw new Error('no');
+}
+
 async function codeOf(response: Response): Promise<[number, unknown]> {
   return [response.status, ((await response.json()) as { code: unknown }).code];
 }
@@ -148,16 +152,16 @@ describe('a receiver of deliveries', () => {
   });
 
   it('asks for another try when the handler fails, and then handles it', async () => {
-    const failing = vi.fn<() => void>().mockImplementationOnce(() => {
+    const onEvent = vi.fn<() => void>().mockImplementationOnce(() => {
       throw new Error('the password is hunter2');
     });
-    const { receiver, problems } = start({ onEvent: failing });
+    const { receiver, problems } = start({ onEvent });
     const failed = await receiver(delivery());
     expect(failed.status).toBe(500);
     expect(await failed.text()).not.toContain('hunter2');
     expect(problems).toMatchObject([{ code: 'handler_failed', eventId: 'evt_1' }]);
     expect((await receiver(delivery())).status).toBe(204);
-    expect(failing).toHaveBeenCalledTimes(2);
+    expect(onEvent).toHaveBeenCalledTimes(2);
   });
 
   it('runs one of two requests that come together, and tells the other to wait', async () => {
@@ -188,6 +192,31 @@ describe('a receiver of deliveries', () => {
     expect(await (await receiver(delivery())).text()).toBe('{"labels":[]}');
     await receiver(delivery());
     expect(onEvent).toHaveBeenCalledTimes(2);
+  });
+
+  it('has the event again when the handler gives what is no answer', async () => {
+    const onEvent = vi
+      .fn<NonNullable<ReceiverOptions['onEvent']>>()
+      .mockReturnValueOnce({ status: 99 })
+      .mockReturnValueOnce({ status: 200, headers: { 'x-bad': 'one\ntwo' } });
+    const { receiver } = start({ onEvent });
+    expect(await codeOf(await receiver(delivery()))).toEqual([500, 'handler_failed']);
+    expect(await codeOf(await receiver(delivery()))).toEqual([500, 'handler_failed']);
+    expect((await receiver(delivery())).status).toBe(204);
+  });
+
+  it('answers when whoever is told of a problem fails as well', async () => {
+    const print = vi.spyOn(console, 'error').mockReturnValue(undefined);
+    try {
+      const { receiver } = start({ onEvent: failing, onProblem: failing });
+      expect(await codeOf(await receiver(delivery()))).toEqual([500, 'handler_failed']);
+      expect(print.mock.calls.map(([line]) => String(line))).toEqual([
+        'ringback receiver: handler_failed: onEvent failed (event evt_1)',
+        'ringback receiver: receiver_failed: onProblem failed (event evt_1)',
+      ]);
+    } finally {
+      print.mockRestore();
+    }
   });
 
   it('answers people and probes without alarm', async () => {

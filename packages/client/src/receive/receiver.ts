@@ -207,8 +207,10 @@ class Handling<Events extends object> {
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller declares it
       const own = await this.#options.onEvent(event as ReceivedEvent<Events>, { signal });
-      const result = own ?? success;
-      return { result, handled: result.status >= 200 && result.status < 300 };
+      if (own === undefined) return { result: success, handled: true };
+      // Made and thrown away: what is no HTTP answer must fail here, where it is the handler's fault.
+      webResponse(own);
+      return { result: own, handled: own.status >= 200 && own.status < 300 };
     } catch (error) {
       this.#tell('handler_failed', 'onEvent failed', error, event.id);
       const detail = 'the receiver could not handle this event';
@@ -227,7 +229,12 @@ class Handling<Events extends object> {
 
   #tell(code: AnswerCode, message: string, cause: unknown, eventId?: string): void {
     const problem = { code, message, cause, eventId };
-    (this.#options.onProblem ?? printProblem)(problem);
+    try {
+      (this.#options.onProblem ?? printProblem)(problem);
+    } catch (error) {
+      printProblem(problem);
+      printProblem({ code: 'receiver_failed', message: 'onProblem failed', cause: error, eventId });
+    }
   }
 }
 
