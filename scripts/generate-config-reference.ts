@@ -53,6 +53,7 @@ const TYPE_WORDS: Readonly<Record<SettingType, string>> = {
   boolean: '`true` or `false`',
   cidrs: 'list of networks',
   hosts: 'list of hosts',
+  roles: 'roles, separated by commas',
   enum: 'one of',
   secret: 'secret',
   keys: 'secret, 32 bytes in base64',

@@ -158,6 +158,11 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'The bodies being received would take more memory than `RINGBACK_INGEST_MEMORY`.',
     fix: 'Senders try again by themselves after `Retry-After`. Raise the setting if it happens often.',
   },
+  role_absent: {
+    meaning:
+      'Of several nodes on one store, this one was started without the role for such requests (`RINGBACK_ROLE`).',
+    fix: 'Send it again, to a node that has the role: the load balancer should send it there at once.',
+  },
   shutting_down: {
     meaning: 'The gateway was told to stop and takes nothing new.',
     fix: 'Send it again: the next process takes it.',

@@ -89,5 +89,6 @@ export function composeGateway(
     retention: { maxAgeMs: config.retentionMs, maxBytes: config.retentionBytes },
     dedupeWindowMs: config.dedupeWindowMs,
     maxHops: config.maxHops,
+    roles: config.role,
   });
 }

@@ -19,6 +19,7 @@ import { apiKeys } from './api-keys.ts';
 import { composeGateway, composeServices } from './compose.ts';
 import { certificatePathsOf, followCertificate } from './follow-certificate.ts';
 import { ADMIN_KEY_FILE } from './key-files.ts';
+import { type NodeIdentity, nodeIdentity } from './node-identity.ts';
 import { openStore } from './open-store.ts';
 import { readVersion } from './version.ts';
 
@@ -49,6 +50,7 @@ export async function startGateway(
   const log = createLogger({ level: config.logLevel, format: config.logFormat });
   const metrics = createMetrics();
   const store = await openStore(config);
+  let identity: NodeIdentity | null = null;
   try {
     const composed = composeServices(config, store, log, metrics);
     const services = adaptation.services?.(composed) ?? composed;
@@ -60,9 +62,13 @@ export async function startGateway(
     const { app, endStreams } = createHttpServer(context, {
       certificate: certificatePaths === null ? null : readCertificate(certificatePaths),
       requestTimeoutMs: config.requestTimeoutMs,
+      roles: config.role,
       makeRequestId: () => services.ids.make('req'),
     });
-    await gateway.start();
+    identity = store.nodes === undefined ? null : nodeIdentity(config.dataDir);
+    identity?.take(gateway.nodes.id);
+    await gateway.start(identity?.endedNodes);
+    identity?.settle(gateway.nodes.id);
     await app.listen({ host: config.host, port: config.port });
     const url = listeningUrl(config, app.server.address());
     context.listening(url);
@@ -85,12 +91,14 @@ export async function startGateway(
         await Promise.race([gateway.stop(), drained]);
         await services.sender.close();
         await store.close();
+        identity?.release();
         log.info('gateway.stopped');
         await log.flush();
       },
     };
   } catch (error) {
     await store.close();
+    identity?.release();
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { NODE_ROLES } from '../domain/node-role.ts';
 import { formatSize } from '../domain/units.ts';
 import type { ConfigProblem, ResolvedSetting } from './resolved-setting.ts';
 import type { Profile, SettingKey, SettingValue } from './schema.ts';
@@ -47,6 +48,12 @@ function checkTogether({ value, refuse, warn }: Findings): void {
   if (number('dedupeWindow') > number('retention')) {
     const fix = 'lengthen retention or shorten dedupeWindow';
     warn('dedupeWindow', 'events are forgotten before the window ends', fix);
+  }
+  const roles = value('role');
+  const isShared = /^postgres(ql)?:/.test(String(value('storeUrl') ?? ''));
+  if (Array.isArray(roles) && roles.length < NODE_ROLES.length && !isShared) {
+    const fix = 'leave role out, or set storeUrl to postgres://... for all nodes';
+    refuse('role', 'no other process can do the rest: this store is for one process alone', fix);
   }
   for (const [given, missing] of TLS_PAIR) {
     if (value(given) === null || value(missing) !== null) continue;

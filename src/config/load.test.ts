@@ -47,6 +47,7 @@ describe('defaults', () => {
       dataDir: '/work/.ringback',
       storeUrl: 'sqlite:/work/.ringback/ringback.db',
       storeMaxBytes: 0,
+      role: ['ingest', 'deliver', 'api'],
       apiKey: null,
       secretKeys: null,
       allowPrivate: ['127.0.0.0/8', '::1/128'],

@@ -1,3 +1,5 @@
+import type { NodeRole } from '../domain/node-role.ts';
+
 /** `dev` is `npm start`: loopback only. `production` is `ringback start`. */
 export type Profile = 'dev' | 'production';
 
@@ -11,6 +13,7 @@ export type SettingType =
   | 'boolean'
   | 'cidrs'
   | 'hosts'
+  | 'roles'
   | 'enum'
   | 'secret'
   | 'keys'
@@ -85,6 +88,12 @@ export const SETTINGS = {
     default: '0',
     min: '0',
     description: 'Size of the store at which ingest answers 503 instead of filling the disk; 0 is no limit.',
+  },
+  role: {
+    type: 'roles',
+    default: 'ingest,deliver,api',
+    description:
+      'What this node does where several share a PostgreSQL store: `ingest`, `deliver`, `api`, or some of them.',
   },
   apiKey: {
     type: 'secret',
@@ -256,11 +265,13 @@ type TypedValue<One extends Setting> = One['type'] extends 'port' | 'integer' | 
     ? boolean
     : One['type'] extends 'cidrs' | 'hosts'
       ? readonly string[]
-      : One['type'] extends 'keys'
-        ? readonly Uint8Array[]
-        : One extends { readonly choices: readonly (infer Choice)[] }
-          ? Choice
-          : string;
+      : One['type'] extends 'roles'
+        ? readonly NodeRole[]
+        : One['type'] extends 'keys'
+          ? readonly Uint8Array[]
+          : One extends { readonly choices: readonly (infer Choice)[] }
+            ? Choice
+            : string;
 
 type Value<One extends Setting> = One extends { readonly derived: true }
   ? TypedValue<One>

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
+import { isNodeRole, NODE_ROLES } from '../domain/node-role.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../domain/units.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Setting, SettingType, SettingValue } from './schema.ts';
@@ -28,6 +29,7 @@ const PARSERS: Readonly<Record<SettingType, Parser>> = {
   boolean: parseBoolean,
   cidrs: (text) => parseList(text, cidrOf, CIDRS),
   hosts: (text) => parseList(text, hostPatternOf, HOSTS),
+  roles: parseRoles,
   enum: parseChoice,
   keys: parseKeys,
   url: parseUrl,
@@ -164,6 +166,14 @@ function cidrOf(text: string): string | null {
   if (version === 0 || more.length > 0) return null;
   if (bits === undefined) return `${address}/${widest}`;
   return /^\d{1,3}$/.test(bits) && Number(bits) <= widest ? `${address}/${Number(bits)}` : null;
+}
+
+function parseRoles(text: string): ParsedValue {
+  const roles = text.split(',').map((part) => part.trim().toLowerCase());
+  const wrong = roles.find((role) => !isNodeRole(role));
+  const fix = `write one or more of ${NODE_ROLES.join(', ')}, separated by commas`;
+  if (wrong !== undefined) return mistake(`"${wrong}" is not a role`, fix);
+  return value(NODE_ROLES.filter((role) => roles.includes(role)));
 }
 
 function parseChoice(text: string, { choices = [] }: Setting): ParsedValue {

@@ -15,10 +15,14 @@ export interface HealthActions {
   disable(destination: Destination, reason: string): Promise<void>;
   /** For those whose breaker has opened: what is ready for them goes back to wait. */
   hold(destinationId: string): void;
+  /** For those that are no longer left alone. */
+  goOn(destinationId: string): void;
 }
 
 interface Health {
   readonly breaker: Breaker;
+  /** Another node looks after it while it is down. */
+  leftAlone: boolean;
   /** Since when nothing has succeeded; `null` = the last attempt did. */
   failingSince: number | null;
   warned: boolean;
@@ -57,6 +61,28 @@ export class DestinationHealth {
 
   failingSince(destinationId: string): number | null {
     return this.#health.get(destinationId)?.failingSince ?? null;
+  }
+
+  /** Destinations whose breaker attempts of this node have opened. */
+  openBreakers(): string[] {
+    return [...this.#health].flatMap(([id, { breaker }]) => (breaker.hasOpened ? [id] : []));
+  }
+
+  /** See `NodeActions.leaveAlone`. */
+  leaveAlone(destinationIds: ReadonlySet<string>, recovered: ReadonlySet<string>): void {
+    for (const id of destinationIds) {
+      const health = this.#of(id);
+      if (health.leftAlone) continue;
+      health.leftAlone = true;
+      health.breaker.hold();
+      this.#act.hold(id);
+    }
+    for (const [id, health] of this.#health) {
+      if (!health.leftAlone || destinationIds.has(id)) continue;
+      health.leftAlone = false;
+      health.breaker.letGo(this.#services.clock.now(), recovered.has(id));
+      this.#act.goOn(id);
+    }
   }
 
   /**
@@ -129,7 +155,7 @@ export class DestinationHealth {
   #of(destinationId: string): Health {
     let health = this.#health.get(destinationId);
     if (health === undefined) {
-      health = { breaker: new Breaker(), failingSince: null, warned: false };
+      health = { breaker: new Breaker(), leftAlone: false, failingSince: null, warned: false };
       this.#health.set(destinationId, health);
     }
     return health;

@@ -1,6 +1,7 @@
 import { awaitsSecret } from '../domain/awaited-secret.ts';
 import { Problem } from '../domain/problem.ts';
-import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate } from '../domain/rate-limit.ts';
+import { RateWindow } from '../domain/rate-window.ts';
 import {
   type ApiKey,
   type Destination,
@@ -24,7 +25,7 @@ export interface ActiveSource {
   readonly source: Source;
   readonly verifier: SourceVerifier;
   readonly dedupeKey: CompiledExpression | null;
-  readonly bucket: TokenBucket | null;
+  readonly window: RateWindow | null;
   /** Compile anew from then on: a secret expires, or the time in which one may come. */
   readonly validUntil: number;
 }
@@ -244,13 +245,13 @@ export class Directory {
         awaitsSecret: awaitsSecret(source, now),
       }),
       dedupeKey: this.compile(source.dedupe.key),
-      // A recompiled source keeps its bucket: a change of a secret must not hand out a fresh burst.
-      bucket:
+      // A recompiled source keeps its window: a change of a secret must not hand out a fresh burst.
+      window:
         source.rateLimit === null
           ? null
           : before !== undefined && isSameRate(before.source.rateLimit, source.rateLimit)
-            ? before.bucket
-            : new TokenBucket(source.rateLimit, now),
+            ? before.window
+            : new RateWindow(source.rateLimit, now),
       validUntil: Math.min(Number.POSITIVE_INFINITY, ...expiries),
     };
   }

@@ -222,8 +222,8 @@ describe('a rate limit', () => {
     for (let made = 0; made < 100; made += 1) await bench.publish();
     await bench.clock.advance(20_000);
     expect(times).toHaveLength(100);
-    expect(mostWithin(times, 1_000)).toBeLessThanOrEqual(20);
-    expect(mostWithin(times, 5_000)).toBeLessThanOrEqual(60);
+    expect(mostWithin(times, 1_000)).toBeLessThanOrEqual(10);
+    expect(mostWithin(times, 5_000)).toBeLessThanOrEqual(50);
     const lastMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
     // 90 after the burst of 10, at ten a second.
     expect(lastMs).toBeGreaterThanOrEqual(8_900);

@@ -17,6 +17,16 @@ export interface DispatchLimits {
   readonly sweepEveryMs?: number;
 }
 
+/** This node among those that deliver from the same store. */
+export interface NodeParts {
+  /** The tokens of its leases begin with it. */
+  readonly id: string;
+  part(limit: number, destinationId: string): number;
+  /** Whether an attempt may begin: false when others may already count on our leases to end. */
+  mayBegin(now: number): boolean;
+}
+
+/** How long a delivery may wait in memory for its turn, beyond its own time limit. */
 const LEASE_SLACK_MS = 60_000;
 /** Outcomes waiting to be recorded beyond which no new attempt starts: the store is behind. */
 const UNSETTLED_LIMIT = 4_096;
@@ -38,7 +48,7 @@ export class Dispatcher {
   readonly #attempts: Attempts;
   readonly #health: DestinationHealth;
   readonly #limits: DispatchLimits;
-  readonly #process: string;
+  readonly #nodes: NodeParts;
   #leases = 0;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that had something ready when a limit over all lanes stopped them. */
@@ -62,6 +72,7 @@ export class Dispatcher {
     directory: Directory,
     attempts: Attempts,
     health: DestinationHealth,
+    nodes: NodeParts,
     limits: DispatchLimits,
   ) {
     this.#services = services;
@@ -69,7 +80,7 @@ export class Dispatcher {
     this.#attempts = attempts;
     this.#health = health;
     this.#limits = limits;
-    this.#process = services.ids.make('run');
+    this.#nodes = nodes;
   }
 
   /** Finds what is pending and begins. */
@@ -132,6 +143,31 @@ export class Dispatcher {
     for (const delivery of this.#lane(destinationId).clear()) this.#giveBack(delivery);
   }
 
+  /** As `hold`, for every destination: what is leased here may already be another node's. */
+  holdAll(): void {
+    for (const id of this.#lanes.keys()) this.hold(id);
+  }
+
+  /** This node was heard of again: what it could not begin meanwhile may begin. */
+  heard(): void {
+    this.#feedStarved();
+  }
+
+  /** Parts of the limits have changed: lanes go on, or give back what is no longer theirs to send. */
+  partsChanged(): void {
+    for (const lane of this.#lanes.values()) this.#pump(lane);
+    this.#armForNext();
+  }
+
+  /** Destinations of which this node has more under way, or had begun lately, than is its part. */
+  over(): string[] {
+    const now = this.#services.clock.now();
+    return [...this.#lanes.values()].flatMap((lane) => {
+      const destination = this.#directory.destination(lane.destinationId);
+      return destination !== undefined && lane.isOver(destination, now) ? [lane.destinationId] : [];
+    });
+  }
+
   /** Another node has written deliveries: those that it could not take on itself are for whoever can. */
   async lookForPending(): Promise<void> {
     this.#lookAgain = true;
@@ -158,11 +194,11 @@ export class Dispatcher {
   #lane(destinationId: string): Lane {
     let lane = this.#lanes.get(destinationId);
     if (lane === undefined) {
-      lane = new Lane(
-        destinationId,
-        () => this.#health.breaker(destinationId),
-        this.#limits.maxBytes * LANE_SHARE,
-      );
+      lane = new Lane(destinationId, {
+        breaker: () => this.#health.breaker(destinationId),
+        part: (limit) => this.#nodes.part(limit, destinationId),
+        maxHeldBytes: this.#limits.maxBytes * LANE_SHARE,
+      });
       this.#lanes.set(destinationId, lane);
     }
     return lane;
@@ -202,13 +238,12 @@ export class Dispatcher {
         maxBytes,
       });
       for (const { destinationId, nextDueAt } of claimed.lanes) {
-        const found = claimed.leased.filter((delivery) => delivery.destinationId === destinationId);
-        this.#lane(destinationId).claimed(found.length, nextDueAt);
+        this.#lane(destinationId).claimed(nextDueAt);
       }
       for (const delivery of claimed.leased) this.#queue(delivery);
     } catch (error) {
       pauseMs = CLAIM_PAUSE_AFTER_FAILURE_MS;
-      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(0, now + pauseMs);
+      for (const { destinationId } of lanes) this.#lane(destinationId).claimed(now + pauseMs);
       this.#services.log.error('claim.failed', {}, error);
     } finally {
       this.#claiming = false;
@@ -274,7 +309,7 @@ export class Dispatcher {
     // Written or claimed while that changed: its lease would end here, and that counts as an attempt.
     if (lane.mustWait(destination, now)) this.hold(lane.destinationId);
     while (this.#running && lane.canBegin(destination, now)) {
-      if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) {
+      if (this.#mustStarve(now)) {
         this.#starved.add(lane);
         return;
       }
@@ -301,6 +336,11 @@ export class Dispatcher {
     this.#pump(lane);
     this.#feedStarved();
     this.#refill(lane);
+  }
+
+  #mustStarve(now: number): boolean {
+    if (this.#inFlight >= this.#limits.maxInFlight || this.#unsettled >= UNSETTLED_LIMIT) return true;
+    return !this.#nodes.mayBegin(now);
   }
 
   #feedStarved(): void {
@@ -366,7 +406,8 @@ export class Dispatcher {
     try {
       await this.#takeBackLost();
       await this.#wakePending();
-      for (const [id, lane] of this.#lanes) if (lane.isIdle()) this.#lanes.delete(id);
+      const now = this.#services.clock.now();
+      for (const [id, lane] of this.#lanes) if (lane.isIdle(now)) this.#lanes.delete(id);
     } catch (error) {
       this.#services.log.error('sweep.failed', {}, error);
     }
@@ -381,7 +422,7 @@ export class Dispatcher {
    */
   #newToken(): string {
     this.#leases += 1;
-    return `${this.#process}.${this.#leases}`;
+    return `${this.#nodes.id}.${this.#leases}`;
   }
 
   #leaseMs(destination: Destination | undefined): number {

@@ -1,5 +1,6 @@
 import type { SendResult } from '../domain/outcome.ts';
 import type { Destination } from '../domain/settings.ts';
+import type { NodeRole } from '../domain/node-role.ts';
 import type { RejectionBounds } from '../ports/store.ts';
 import { Acceptance } from './acceptance.ts';
 import { Attempts } from './attempt.ts';
@@ -14,6 +15,7 @@ import { Explain } from './explain.ts';
 import { Ingest } from './ingest.ts';
 import { KeyUses } from './key-uses.ts';
 import { LearnedSecrets } from './learned-secrets.ts';
+import { NodeMembership } from './node-membership.ts';
 import { OPERATOR_SOURCE, OperatorEvents } from './operator-events.ts';
 import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
@@ -34,6 +36,7 @@ export interface GatewayOptions {
   readonly dedupeWindowMs: number;
   /** Deliveries in a row after which a chain of events is ended. */
   readonly maxHops: number;
+  readonly roles: readonly NodeRole[];
 }
 
 /** The use cases, wired to each other. Starting and stopping is all that they do of themselves. */
@@ -57,12 +60,14 @@ export class Gateway {
   readonly keyUses: KeyUses;
   readonly secretRotation: SecretRotation;
   readonly learnedSecrets: LearnedSecrets;
+  readonly nodes: NodeMembership;
   readonly #requests: OutboundRequests;
   readonly #follower: StoreFollower;
 
   constructor(services: Services, options: GatewayOptions) {
     this.services = services;
     this.directory = new Directory(services);
+    this.nodes = new NodeMembership(services, this.directory, options.roles);
     this.keyUses = new KeyUses(services);
     this.views = new EventViews(services, this.directory);
     this.#requests = new OutboundRequests(services, this.directory, this.views, options.version);
@@ -70,9 +75,17 @@ export class Gateway {
     this.health = new DestinationHealth(services, this.operatorEvents, {
       disable: (destination, reason) => this.#disable(destination, reason),
       hold: (destinationId) => this.dispatcher.hold(destinationId),
+      goOn: (destinationId) => this.dispatcher.wake(destinationId, services.clock.now()),
     });
     const attempts = new Attempts(services, this.directory, this.#requests, this.health, this.operatorEvents);
-    this.dispatcher = new Dispatcher(services, this.directory, attempts, this.health, options.dispatch);
+    this.dispatcher = new Dispatcher(
+      services,
+      this.directory,
+      attempts,
+      this.health,
+      this.nodes,
+      options.dispatch,
+    );
     const owed = new OwedDeliveries(services, this.directory, this.dispatcher, this.views);
     const chains = new Chains(services, this.operatorEvents, options.maxHops);
     this.acceptance = new Acceptance(services, owed, this.dispatcher, chains);
@@ -101,22 +114,38 @@ export class Gateway {
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections, {
       types: this.eventTypes,
       learnedSecrets: this.learnedSecrets,
+      nodes: this.nodes,
     });
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
-    this.replays = new Replays(services, this.directory, this.dispatcher, this.views);
+    this.replays = new Replays(services, this.directory, this.dispatcher, this.views, this.nodes);
     this.explain = new Explain(services, this.directory, this.health, this.views);
-    this.retention = new Retention(services, options.retention, this.operatorEvents);
+    this.retention = new Retention(services, options.retention, this.operatorEvents, this.nodes);
   }
 
-  /** Loads the settings, then takes up what was pending when the last process ended. */
-  async start(): Promise<void> {
+  /**
+   * Loads the settings, joins the other nodes, then takes up what was pending when the last process ended.
+   * `endedNodes`: ids of nodes that certainly no longer run; what they had leased is free.
+   */
+  async start(endedNodes: readonly string[] = []): Promise<void> {
     // Before the first read, so that no change falls between the two.
     this.#follower.start();
     this.directory.follow(await this.services.store.settings.load());
     await this.keyUses.start();
     await this.health.load();
+    await this.nodes.start(
+      {
+        over: () => this.dispatcher.over(),
+        openBreakers: () => this.health.openBreakers(),
+        leaveAlone: (ids, recovered) => this.health.leaveAlone(ids, recovered),
+        partsChanged: () => this.dispatcher.partsChanged(),
+        heard: () => this.dispatcher.heard(),
+        wasSilent: () => this.dispatcher.holdAll(),
+        lead: () => void this.replays.takeUp(),
+      },
+      endedNodes,
+    );
+    if (!this.nodes.roles.includes('deliver')) return;
     await this.dispatcher.start();
-    await this.replays.resume();
     this.retention.start();
   }
 
@@ -128,6 +157,7 @@ export class Gateway {
     await this.dispatcher.stop();
     await this.rejections.flush();
     await this.keyUses.stop();
+    await this.nodes.stop();
   }
 
   /** Sends one signed request outside of the log, to see whether a destination works. */

@@ -57,6 +57,12 @@ interface CheckedBody {
   readonly invalid?: string | undefined;
 }
 
+/** This node among those that take events in. */
+export interface IngestParts {
+  /** Its part of a limit on what a source takes, at least 1. */
+  ingestPart(limit: number, sourceId: string): number;
+}
+
 type Verified = Extract<SourceVerdict, { ok: true }>;
 
 /** Takes requests in: limits, proof, identity, then one commit. */
@@ -67,20 +73,26 @@ export class Ingest {
   readonly #rejections: Rejections;
   readonly #types: EventTypes;
   readonly #learnedSecrets: LearnedSecrets;
+  readonly #nodes: IngestParts;
 
   constructor(
     services: Services,
     directory: Directory,
     acceptance: Acceptance,
     rejections: Rejections,
-    parts: { readonly types: EventTypes; readonly learnedSecrets: LearnedSecrets },
+    parts: {
+      readonly types: EventTypes;
+      readonly learnedSecrets: LearnedSecrets;
+      readonly nodes: IngestParts;
+    },
   ) {
-    this.#learnedSecrets = parts.learnedSecrets;
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
     this.#rejections = rejections;
     this.#types = parts.types;
+    this.#learnedSecrets = parts.learnedSecrets;
+    this.#nodes = parts.nodes;
   }
 
   /**
@@ -97,7 +109,11 @@ export class Ingest {
       throw this.#rejections.refuse(request, source, 'source_disabled', 'disabled', 'enable it to go on');
     }
     const active = this.#active(source);
-    const waitMs = active.bucket?.take(this.#services.clock.now()) ?? 0;
+    const { window } = active;
+    const waitMs =
+      window === null
+        ? 0
+        : window.take(this.#services.clock.now(), this.#nodes.ingestPart(window.limit.limit, source.id));
     if (waitMs > 0) {
       throw this.#rejections.refuse(request, source, 'rate_limited', 'source_rate', 'slow down', {
         retryAfterS: Math.ceil(waitMs / 1000),

@@ -1,10 +1,20 @@
 import type { Breaker } from '../domain/breaker.ts';
-import { isSameRate, TokenBucket } from '../domain/rate-limit.ts';
+import { isSameRate } from '../domain/rate-limit.ts';
+import { RateWindow } from '../domain/rate-window.ts';
 import type { Destination } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 
 /** Deliveries held ready for a lane beyond those under way, as a multiple of its `maxInFlight`. */
 const READY_FACTOR = 4;
+
+/** What a lane needs to know of the rest. */
+export interface LaneContext {
+  /** Asked anew each time: enabling a destination by hand gives it a new one. */
+  breaker(): Breaker;
+  /** This node's part of a limit of the destination: the whole where no other node delivers. */
+  part(limit: number): number;
+  readonly maxHeldBytes: number;
+}
 
 /**
  * What is known of one destination's deliveries: how many are under way, which are leased and ready,
@@ -12,7 +22,7 @@ const READY_FACTOR = 4;
  */
 export class Lane {
   readonly destinationId: string;
-  readonly #breaker: () => Breaker;
+  readonly #context: LaneContext;
   #ready: LeasedDelivery[] = [];
   #reserved = 0;
   #inFlight = 0;
@@ -20,19 +30,14 @@ export class Lane {
   #nextDueAt: number | null = null;
   /** The earliest wake since the claim under way began: its answer may be older than that. */
   #wokenAt: number | null = null;
-  #bucket: TokenBucket | null = null;
-  #bucketOf: Destination['rateLimit'] = null;
-  /** Tokens taken for the claim under way, before it is known how many deliveries it finds. */
-  #claimTokens = 0;
+  #window: RateWindow | null = null;
+  #windowOf: Destination['rateLimit'] = null;
   /** Bytes of the bodies that are reserved for, ready or under way. */
   #heldBytes = 0;
-  readonly #maxHeldBytes: number;
 
-  /** `breaker` is asked anew each time: enabling a destination by hand gives it a new one. */
-  constructor(destinationId: string, breaker: () => Breaker, maxHeldBytes: number) {
+  constructor(destinationId: string, context: LaneContext) {
     this.destinationId = destinationId;
-    this.#maxHeldBytes = maxHeldBytes;
-    this.#breaker = breaker;
+    this.#context = context;
   }
 
   /** A body is held in memory for this lane, or (negative) no longer is. */
@@ -42,11 +47,11 @@ export class Lane {
 
   /** Takes a place for a delivery that is being written; false when it should be written as pending. */
   reserve(destination: Destination, now: number): boolean {
-    if (destination.state !== 'enabled' || this.#breaker().state(now) !== 'closed') return false;
+    if (destination.state !== 'enabled' || this.#context.breaker().state(now) !== 'closed') return false;
     // What is due goes first: fresh deliveries must not starve a backlog.
     if (this.#nextDueAt !== null && this.#nextDueAt <= now) return false;
-    if (this.#load() >= destination.maxInFlight * READY_FACTOR || this.#isLaden()) return false;
-    if (!this.#takeToken(destination, now)) return false;
+    const most = this.#context.part(destination.maxInFlight) * READY_FACTOR;
+    if (this.#load() >= most || this.#isLaden() || this.#startsLeft(destination, now) < 1) return false;
     this.#reserved += 1;
     return true;
   }
@@ -59,7 +64,6 @@ export class Lane {
   /** The delivery that a place was taken for will not come. */
   release(): void {
     this.#reserved -= 1;
-    this.#bucket?.giveBack(1);
   }
 
   queue(delivery: LeasedDelivery): void {
@@ -70,39 +74,54 @@ export class Lane {
     if (this.#ready.length === 0) return false;
     // Deliveries of a destination that is gone are ended by their attempt, without a request.
     if (destination === undefined) return true;
-    if (destination.state === 'paused' || this.#breaker().allowance(now) === 0) return false;
-    return this.#inFlight < destination.maxInFlight;
+    if (destination.state === 'paused' || this.#context.breaker().allowance(now) === 0) return false;
+    if (this.#inFlight >= this.#context.part(destination.maxInFlight)) return false;
+    return destination.rateLimit === null || this.#mayStart(destination, now) > 0;
   }
 
-  /** What is ready must go back to the store: its destination is paused, or its breaker is open. */
+  /**
+   * What is ready must go back to the store: its destination is paused, its breaker is open, or this node
+   * has lost its part of the limits to another one, which may then send it.
+   */
   mustWait(destination: Destination | undefined, now: number): boolean {
     if (destination === undefined || this.#ready.length === 0) return false;
-    return destination.state === 'paused' || this.#breaker().waitsUntil(now) !== null;
+    if (destination.state === 'paused' || this.#context.breaker().state(now) === 'open') return true;
+    if (this.#context.part(destination.maxInFlight) === 0) return true;
+    return destination.rateLimit !== null && this.#mayStart(destination, now) === 0;
   }
 
-  /** Nothing is known or held here; a rate limit's bucket must outlive the lull, though. */
-  isIdle(): boolean {
-    return this.#load() === 0 && this.#nextDueAt === null && this.#bucket === null;
+  /** More is under way, or has begun within the rate limit's period, than is this node's part. */
+  isOver(destination: Destination, now: number): boolean {
+    if (this.#inFlight > this.#context.part(destination.maxInFlight)) return true;
+    const window = this.#windowFor(destination, now);
+    if (window === null) return false;
+    const whole = window.limit.limit;
+    return whole - window.available(now) > this.#context.part(whole);
+  }
+
+  /** Nothing is known or held here; what counts for a rate limit must outlive the lull, though. */
+  isIdle(now: number): boolean {
+    return this.#load() === 0 && this.#nextDueAt === null && (this.#window?.isEmpty(now) ?? true);
   }
 
   begin(now: number): LeasedDelivery | undefined {
     const delivery = this.#ready.shift();
     if (delivery === undefined) return undefined;
     this.#inFlight += 1;
-    this.#breaker().begin(now);
+    this.#window?.add(now);
+    this.#context.breaker().begin(now);
     return delivery;
   }
 
   ended(): void {
     this.#inFlight -= 1;
-    this.#breaker().abandon();
+    this.#context.breaker().abandon();
   }
 
   /** Takes out what is ready but has not begun. */
   clear(): LeasedDelivery[] {
     const waiting = this.#ready;
     this.#ready = [];
-    this.#bucket?.giveBack(waiting.length);
     return waiting;
   }
 
@@ -115,10 +134,8 @@ export class Lane {
     this.#wokenAt = null;
   }
 
-  /** The store's answer to a claim: how many it found, and when the next one is due. */
-  claimed(found: number, nextDueAt: number | null): void {
-    if (this.#claimTokens > found) this.#bucket?.giveBack(this.#claimTokens - found);
-    this.#claimTokens = 0;
+  /** The store's answer to a claim: when the next one is due. */
+  claimed(nextDueAt: number | null): void {
     const known = Math.min(nextDueAt ?? Number.POSITIVE_INFINITY, this.#wokenAt ?? Number.POSITIVE_INFINITY);
     this.#nextDueAt = known === Number.POSITIVE_INFINITY ? null : known;
   }
@@ -128,14 +145,8 @@ export class Lane {
     if (this.#nextDueAt === null || this.#nextDueAt > now) return 0;
     if (destination === undefined) return 50;
     if (destination.state === 'paused') return 0;
-    const room = this.#isLaden() ? 0 : roomOf(destination, this.#load());
-    const tokens = this.#tokens(destination, now);
-    const limit = Math.min(room, tokens, this.#breaker().allowance(now));
-    for (let taken = 0; taken < limit && destination.rateLimit !== null; taken += 1) {
-      this.#bucket?.take(now);
-    }
-    this.#claimTokens = destination.rateLimit === null ? 0 : limit;
-    return limit;
+    const room = this.#isLaden() ? 0 : roomOf(this.#context.part(destination.maxInFlight), this.#load());
+    return Math.min(room, this.#startsLeft(destination, now), this.#context.breaker().allowance(now));
   }
 
   /** When `claimable` may be more than 0; `null` = not before something else happens. */
@@ -143,9 +154,10 @@ export class Lane {
     if (this.#nextDueAt === null) return null;
     if (destination === undefined) return this.#nextDueAt;
     if (destination.state === 'paused' || this.#isLaden()) return null;
-    if (roomOf(destination, this.#load()) === 0) return null;
-    const waitMs = destination.rateLimit === null ? 0 : (this.#bucketFor(destination, now)?.waitMs(now) ?? 0);
-    const breaker = this.#breaker();
+    if (roomOf(this.#context.part(destination.maxInFlight), this.#load()) === 0) return null;
+    const waitMs = this.#waitMs(destination, now);
+    if (!Number.isFinite(waitMs)) return null;
+    const breaker = this.#context.breaker();
     const openUntil = breaker.waitsUntil(now);
     // With a probe on its way only its result can tell when to go on.
     if (openUntil === null && breaker.allowance(now) === 0) return null;
@@ -154,29 +166,42 @@ export class Lane {
 
   /** It holds its share of the memory: the rest is for other destinations, however slow this one is. */
   #isLaden(): boolean {
-    return this.#heldBytes >= this.#maxHeldBytes;
+    return this.#heldBytes >= this.#context.maxHeldBytes;
   }
 
   #load(): number {
     return this.#inFlight + this.#reserved + this.#ready.length;
   }
 
-  #takeToken(destination: Destination, now: number): boolean {
-    const bucket = this.#bucketFor(destination, now);
-    return bucket === null || bucket.take(now) === 0;
+  /** How many more may be taken on under the rate limit: what is ready or reserved will start, too. */
+  #startsLeft(destination: Destination, now: number): number {
+    if (destination.rateLimit === null) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#mayStart(destination, now) - this.#ready.length - this.#reserved);
   }
 
-  #tokens(destination: Destination, now: number): number {
-    return this.#bucketFor(destination, now)?.available(now) ?? Number.POSITIVE_INFINITY;
+  #mayStart(destination: Destination, now: number): number {
+    const window = this.#windowFor(destination, now);
+    if (window === null) return Number.POSITIVE_INFINITY;
+    return window.available(now, this.#context.part(window.limit.limit));
   }
 
-  #bucketFor(destination: Destination, now: number): TokenBucket | null {
-    if (destination.rateLimit === null) return null;
-    if (this.#bucket === null || !isSameRate(this.#bucketOf, destination.rateLimit)) {
-      this.#bucket = new TokenBucket(destination.rateLimit, now);
-      this.#bucketOf = destination.rateLimit;
+  #waitMs(destination: Destination, now: number): number {
+    const window = this.#windowFor(destination, now);
+    if (window === null) return 0;
+    // Those that are ready or reserved start first, and each needs its place in the window.
+    const part = this.#context.part(window.limit.limit) - this.#ready.length - this.#reserved;
+    return part < 1 ? Number.POSITIVE_INFINITY : window.waitMs(now, part);
+  }
+
+  #windowFor(destination: Destination, now: number): RateWindow | null {
+    if (destination.rateLimit === null) {
+      this.#window = null;
+      this.#windowOf = null;
+    } else if (this.#window === null || !isSameRate(this.#windowOf, destination.rateLimit)) {
+      this.#window = new RateWindow(destination.rateLimit, now);
+      this.#windowOf = destination.rateLimit;
     }
-    return this.#bucket;
+    return this.#window;
   }
 }
 
@@ -184,7 +209,6 @@ export class Lane {
  * How many more deliveries may be held for a destination. Nothing until it has run down to half: few
  * large claims cost the store less than one for each delivery that ends.
  */
-function roomOf(destination: Destination, load: number): number {
-  const full = destination.maxInFlight * 2;
-  return load > destination.maxInFlight ? 0 : full - load;
+function roomOf(maxInFlight: number, load: number): number {
+  return load > maxInFlight ? 0 : maxInFlight * 2 - load;
 }

@@ -9,6 +9,7 @@ import type { Directory } from './directory.ts';
 import type { EventInput } from './expression-input.ts';
 import type { EventViews } from './event-views.ts';
 import { orderKeyOf, wants } from './owed-deliveries.ts';
+import type { LeadingNode } from './node-membership.ts';
 import type { Services } from './services.ts';
 import type { Caller, LaneControl } from './settings-changes.ts';
 
@@ -39,20 +40,33 @@ export class Replays {
   readonly #directory: Directory;
   readonly #lanes: LaneControl;
   readonly #views: EventViews;
+  readonly #nodes: LeadingNode;
   readonly #running = new Map<string, Promise<void>>();
   readonly #pauses = new Set<() => void>();
   #stopping = false;
 
-  constructor(services: Services, directory: Directory, lanes: LaneControl, views: EventViews) {
+  constructor(
+    services: Services,
+    directory: Directory,
+    lanes: LaneControl,
+    views: EventViews,
+    nodes: LeadingNode,
+  ) {
     this.#views = views;
     this.#services = services;
     this.#directory = directory;
     this.#lanes = lanes;
+    this.#nodes = nodes;
   }
 
-  /** Takes up what was running when the process ended. */
-  async resume(): Promise<void> {
-    for (const replay of await this.#services.store.queries.runningReplays()) this.#run(replay);
+  /** Takes up what is running and nobody here is at: after a start, or because another node wrote it down. */
+  async takeUp(): Promise<void> {
+    try {
+      const running = await this.#services.store.queries.runningReplays();
+      for (const replay of running) if (!this.#running.has(replay.id)) this.#run(replay);
+    } catch (error) {
+      this.#services.log.error('replay.delayed', {}, error);
+    }
   }
 
   /** What a replay would deliver, without delivering. */
@@ -98,7 +112,8 @@ export class Replays {
     };
     await store.replays.create(replay);
     this.#services.log.info('replay.started', { replay_id: replay.id, matched, over });
-    if (replay.state === 'running') this.#run(replay);
+    // Otherwise the leading node takes it up within a second.
+    if (replay.state === 'running' && this.#nodes.leads()) this.#run(replay);
     return replay;
   }
 
@@ -115,6 +130,7 @@ export class Replays {
   }
 
   #run(replay: Replay): void {
+    if (this.#stopping) return;
     const done = this.#loop(replay)
       .catch((error: unknown) => this.#services.log.error('replay.failed', { replay_id: replay.id }, error))
       .finally(() => this.#running.delete(replay.id));

@@ -1,4 +1,5 @@
 import { DEFAULT_TENANT } from '../domain/settings.ts';
+import type { LeadingNode } from './node-membership.ts';
 import type { OperatorEvents } from './operator-events.ts';
 import type { Services } from './services.ts';
 
@@ -27,15 +28,17 @@ export class Retention {
   readonly #services: Services;
   readonly #policy: RetentionPolicy;
   readonly #events: OperatorEvents;
+  readonly #nodes: LeadingNode;
   #cancel: (() => void) | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopping = false;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(services: Services, policy: RetentionPolicy, events: OperatorEvents) {
+  constructor(services: Services, policy: RetentionPolicy, events: OperatorEvents, nodes: LeadingNode) {
     this.#services = services;
     this.#policy = policy;
     this.#events = events;
+    this.#nodes = nodes;
   }
 
   start(): void {
@@ -118,7 +121,7 @@ export class Retention {
 
   #sweepAfter(delayMs: number): void {
     this.#cancel = this.#services.clock.after(delayMs, () => {
-      this.#running = this.sweep().then(() => {
+      this.#running = (this.#nodes.leads() ? this.sweep() : Promise.resolve()).then(() => {
         if (!this.#stopping) this.#sweepAfter(EVERY_MS);
         return undefined;
       });

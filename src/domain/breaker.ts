@@ -40,6 +40,7 @@ export class Breaker {
   #openUntil: number | null = null;
   #openMs: number;
   #probing = false;
+  #isHeld = false;
 
   constructor(policy: BreakerPolicy = DEFAULT_BREAKER_POLICY) {
     this.#policy = policy;
@@ -47,6 +48,7 @@ export class Breaker {
   }
 
   state(nowMs: number): BreakerState {
+    if (this.#isHeld) return 'open';
     if (this.#openUntil === null) return 'closed';
     return nowMs < this.#openUntil ? 'open' : 'half_open';
   }
@@ -60,7 +62,7 @@ export class Breaker {
 
   /** When `allowance` may be more than 0, `null` when it is, or when only a result can tell. */
   waitsUntil(nowMs: number): number | null {
-    return this.state(nowMs) === 'open' ? this.#openUntil : null;
+    return this.state(nowMs) === 'open' && !this.#isHeld ? this.#openUntil : null;
   }
 
   /** A probe is on its way; until its result no other attempt begins. */
@@ -71,6 +73,25 @@ export class Breaker {
   /** An attempt that had begun ended without a result: it was given back. */
   abandon(): void {
     this.#probing = false;
+  }
+
+  /** Whether an attempt here opened it, and none has closed it since. */
+  get hasOpened(): boolean {
+    return this.#openUntil !== null;
+  }
+
+  /** Another node has opened its own and sends the probes: nothing goes out from here meanwhile. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** The other node's is closed, or that node is gone. What it found out counts here, too. */
+  letGo(nowMs: number, recovered: boolean): void {
+    this.#isHeld = false;
+    if (!recovered || this.#openUntil === null) return;
+    this.#openUntil = null;
+    this.#openMs = this.#policy.openMs;
+    this.#reset(nowMs);
   }
 
   /** The result of an attempt. Returns what it changed, `null` when nothing. */

@@ -1,6 +1,6 @@
 /** What an id names. */
 export type IdPrefix =
-  'src' | 'evt' | 'sub' | 'dst' | 'dlv' | 'run' | 'cbk' | 'key' | 'req' | 'rpl' | 'etp' | 'rej';
+  'src' | 'evt' | 'sub' | 'dst' | 'dlv' | 'run' | 'cbk' | 'key' | 'req' | 'rpl' | 'etp' | 'rej' | 'nod';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_CHARS = 10;

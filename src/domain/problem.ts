@@ -41,6 +41,7 @@ export const PROBLEMS = {
     title: 'The source cannot check its senders at the moment; send it again',
   },
   overloaded: { status: 503, retryable: true, title: 'The gateway is at its memory limit; send it again' },
+  role_absent: { status: 503, retryable: true, title: 'This node does not do that; another one does' },
   shutting_down: { status: 503, retryable: true, title: 'The gateway is stopping; send it again' },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { NODE_ROLES, type NodeRole } from '../domain/node-role.ts';
 import { Problem } from '../domain/problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import type { ServerCertificate } from './certificate-files.ts';
@@ -15,6 +16,8 @@ export interface HttpServerOptions {
   /** Time in which a request must have arrived whole. */
   readonly requestTimeoutMs: number;
   readonly makeRequestId: () => string;
+  /** What this node does; the rest is refused, with the hint that another node does it. */
+  readonly roles: readonly NodeRole[];
   /** Serves https with it; `null` = plain http. */
   readonly certificate: ServerCertificate | null;
 }
@@ -78,6 +81,7 @@ export function createHttpServer(
     return sendProblem(reply, problem, request.id);
   });
   refuseWhenStopping(app);
+  refuseOtherRoles(app, options.roles);
   ingestRoutes(app, context);
   restRoutes(app, context);
   serviceRoutes(app, context);
@@ -98,6 +102,24 @@ function refuseWhenStopping(app: FastifyInstance): void {
       return;
     }
     const problem = new Problem('shutting_down', 'the gateway is stopping', { retryAfterS: 1 });
+    void sendProblem(reply, problem, request.id);
+  });
+}
+
+/** Paths that every node answers: a load balancer asks them which nodes can take something. */
+const EVERY_NODE = /^\/(healthz|readyz|metrics)$/;
+
+/** A 503, never a 404: a sender that got to the wrong node must try again. */
+function refuseOtherRoles(app: FastifyInstance, roles: readonly NodeRole[]): void {
+  if (NODE_ROLES.every((role) => roles.includes(role))) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    const [path = ''] = request.url.split('?');
+    const role: NodeRole = path.startsWith('/in/') ? 'ingest' : 'api';
+    if (roles.includes(role) || EVERY_NODE.test(path)) {
+      done();
+      return;
+    }
+    const problem = new Problem('role_absent', `this node has not the role ${role}`, { retryAfterS: 1 });
     void sendProblem(reply, problem, request.id);
   });
 }

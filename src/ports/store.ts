@@ -1,6 +1,7 @@
 import type { Rejection, Replay, ReplayState, SettingChange } from '../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../domain/settings.ts';
 import type { EventLog, NewDelivery } from './event-log.ts';
+import type { NodeRegistry } from './nodes.ts';
 import type { Page, PageRequest, Queries, ReplayQueries } from './queries.ts';
 
 /** One setting with its kind. */
@@ -144,6 +145,8 @@ export interface Store {
    * what it seals others could not read. Absent where a key file lies beside the store.
    */
   readonly checkKeys?: (keyIds: readonly string[]) => Promise<void>;
+  /** The nodes that share the store. Absent when there can be no other process. */
+  readonly nodes?: NodeRegistry;
   /** Resolves when the store can append; rejects with why it cannot. */
   check(): Promise<void>;
   /** Commits what waits and lets go of every resource. Later calls reject. */

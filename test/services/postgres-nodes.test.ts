@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../scripts/services/postgres-server.ts';
+import type { NodeBeat } from '../../src/ports/nodes.ts';
 import type { Store, StoreNews } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/stores/postgres/open.ts';
 import {
@@ -187,5 +188,60 @@ describe('a node that watches', () => {
     await one.settings.put('source', buildSource(), buildAuthor());
     await two.settings.load();
     expect(heard).toEqual([]);
+  });
+});
+
+describe('the list of nodes', () => {
+  const beat: NodeBeat = { id: 'nod_one', roles: ['deliver'], view: '', over: [], openBreakers: [] };
+
+  it('says of each what it told last, and for how long it has been silent', async () => {
+    const [one, two] = await openTwo();
+    await one.nodes?.beat(beat);
+    await one.nodes?.beat({ ...beat, view: 'nod_one', over: ['dst_1'], openBreakers: ['dst_2'] });
+    await until(async () => {
+      const seen = await two.nodes?.beat({ ...beat, id: 'nod_two' });
+      return seen?.some(({ id, silentMs }) => id === 'nod_one' && silentMs > 50) === true;
+    });
+    const seen = (await two.nodes?.beat({ ...beat, id: 'nod_two' })) ?? [];
+    expect(seen.find(({ id }) => id === 'nod_one')).toMatchObject({
+      view: 'nod_one',
+      over: ['dst_1'],
+      openBreakers: ['dst_2'],
+    });
+    expect(seen.find(({ id }) => id === 'nod_two')?.silentMs).toBe(0);
+    await one.nodes?.leave('nod_one');
+    expect(idsOf((await two.nodes?.beat({ ...beat, id: 'nod_two' })) ?? [])).toEqual(['nod_two']);
+  });
+
+  it('frees at once what an ended node had leased, and nothing of another one', async () => {
+    const [one, two] = await openTwo();
+    const far = Date.now() + 3_600_000;
+    const [mine, other] = [
+      buildOwed({}, { initial: leasedBy('nod_one.1', far) }),
+      buildOwed({}, { initial: leasedBy('nod_two.7', far) }),
+    ];
+    await appendEach(one, mine);
+    await appendEach(one, other);
+    await two.nodes?.leave('nod_one');
+    const taken = await two.log.claimDue(buildClaim({ nowMs: Date.now() + 1_000, token: 'nod_three' }));
+    expect(taken.abandoned).toBe(1);
+    expect((await deliveryOf(two, other.deliveryId)).state).toBe('leased');
+  });
+
+  it('cuts leases of a silent node short, and never makes one longer', async () => {
+    const [one, two] = await openTwo();
+    const owed = buildOwed({}, { initial: leasedBy('nod_one.1', START_MS + 60_000) });
+    await appendEach(one, owed);
+    const { destinationId } = await deliveryOf(one, owed.deliveryId);
+    const bound = { nodeId: 'nod_one', leaseUntil: START_MS + 90_000 };
+    await two.nodes?.boundLeases({ ...bound, byDestination: [] });
+    await two.nodes?.boundLeases({
+      ...bound,
+      byDestination: [{ destinationId, leaseUntil: START_MS + 20_000 }],
+    });
+    const early = await two.log.claimDue(buildClaim({ nowMs: START_MS + 19_999, token: 'two' }));
+    expect(early.abandoned).toBe(0);
+    const late = await two.log.claimDue(buildClaim({ nowMs: START_MS + 20_000, token: 'two' }));
+    expect(late.abandoned).toBe(1);
   });
 });

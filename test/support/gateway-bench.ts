@@ -208,6 +208,7 @@ export class Bench {
       retention: { maxAgeMs: 0, maxBytes: 0 },
       dedupeWindowMs: 86_400_000,
       maxHops: 16,
+      roles: ['ingest', 'deliver', 'api'],
       ...options.gateway,
     });
   }

@@ -7,6 +7,7 @@ import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
 import { checkKeys } from './key-check.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
+import { nodeRegistry } from './nodes.ts';
 import { Partitions } from './partitions.ts';
 import { notePresence, refuseHalfMoved } from './presence.ts';
 import { bringForward, endPending, pendingLanes } from './pending-deliveries.ts';
@@ -91,6 +92,7 @@ function assemble(database: Database, address: DatabaseAddress, limit: SizeLimit
     settings: settings(database, (run) => watch.settingsChanged(run)),
     replays: replays(database),
     upkeep: upkeep(database, partitions),
+    nodes: nodeRegistry(database),
     checkKeys: (keyIds) => checkKeys(database, keyIds),
     watch: (listener) => watch.watch(listener),
     check: async () => {
