@@ -132,6 +132,14 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'The event does not fit the JSON Schema of the source, which rejects such events.',
     fix: 'Mend the sender or the schema, or set `on_invalid` to `mark` to keep such events and mark them.',
   },
+  schema_incompatible: {
+    meaning:
+      'A version of an event type was to be added that breaks the `compatibility` of the type with the version ' +
+      'before it: data that fitted would no longer fit, or data could come that the version before does not know.',
+    fix:
+      'Each entry of `errors` points at what breaks the promise and says which direction. Change it, or set ' +
+      '`compatibility: none` on the type, if publishers and receivers are ready for it.',
+  },
   filter_invalid: {
     meaning: 'A CEL expression cannot be compiled: a mistake of syntax, an unknown name or function.',
     fix: '`detail` has the line and column; `POST /v1/filters/test` tries an expression on a sample.',

@@ -134,6 +134,66 @@ describe('the catalogue', () => {
   });
 });
 
+describe('a new version', () => {
+  const { amount: _amount, ...withoutAmount } = INVOICE.properties;
+  const breaks: [string, object, string][] = [
+    [
+      'narrows a type',
+      { ...INVOICE, properties: { ...INVOICE.properties, note: { type: 'null' } } },
+      '/schema/properties/note/type',
+    ],
+    ['requires more', { ...INVOICE, required: ['amount', 'note'] }, '/schema/required'],
+    [
+      'drops what was required',
+      { ...INVOICE, required: [], properties: withoutAmount },
+      '/schema/properties/amount',
+    ],
+  ];
+
+  test.each(breaks)(
+    'that %s is refused with a pointer, unless the type promises nothing',
+    async (_, schema, pointer) => {
+      const api = await startedApi();
+      const { id } = await create(api);
+      const params = { id };
+      const problem = await refused(api.call('event-types.add-version', { params, body: { schema } }));
+      expect([problem.code, problem.status, ...pointers(problem)]).toEqual([
+        'schema_incompatible',
+        422,
+        pointer,
+      ]);
+      const versions = [{ schema: INVOICE }, { schema }];
+      const whole = await refused(api.call('event-types.update', { params, body: { versions } }));
+      expect(pointers(whole)).toEqual([`/versions/1${pointer}`]);
+      await api.call('event-types.update', { params, body: { compatibility: 'none' } });
+      await api.call('event-types.add-version', { params, body: { schema } });
+      // What is there is not looked at again.
+      await api.call('event-types.update', { params, body: { compatibility: 'full' } });
+    },
+  );
+
+  test('keeps to the promise of its type', async () => {
+    const api = await startedApi();
+    const { id } = await create(api, { compatibility: 'forward' });
+    const wider = { ...INVOICE, required: [] };
+    const add = (schema: object) => api.call('event-types.add-version', { params: { id }, body: { schema } });
+    expect(await refused(add(wider))).toMatchObject({ code: 'schema_incompatible' });
+    await add({ ...INVOICE, required: ['amount', 'note'] });
+  });
+
+  test('is refused with pointers into the request that adds it', async () => {
+    const api = await startedApi();
+    const { id } = await create(api, { versions: [{ schema: INVOICE, examples: [{ amount: 1 }] }] });
+    const add = (body: object) => refused(api.call('event-types.add-version', { params: { id }, body }));
+    expect(pointers(await add({ schema: { type: 'x' } }))).toEqual(['/schema/type']);
+    expect(pointers(await add({}))).toEqual(['']);
+    expect(pointers(await add({ schema: INVOICE, examples: [{}] }))).toEqual(['/examples/0/amount']);
+    expect(pointers(await add({ schema: INVOICE, up: 'dta' }))).toEqual(['/up']);
+    expect(pointers(await add({ schema: INVOICE, up: '{}' }))).toEqual(['/up']);
+    expect(pointers(await add({ schema: INVOICE, down: 'nothing' }))).toEqual(['/down']);
+  });
+});
+
 describe('converters', () => {
   const versions = [1, 2, 3].map((version) => ({
     schema: {

@@ -15,6 +15,7 @@ import {
   settingsList,
   tenant,
 } from './fields.ts';
+import { mismatchText } from '../core/event-types.ts';
 import { Problem } from '../domain/problem.ts';
 import { operation, type OperationContext } from './operation.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
@@ -286,20 +287,43 @@ const addVersion = operation({
   }),
   output: eventTypeOut,
   status: 201,
-  run: (context, { params, body: { up, down, ...version } }) =>
-    change(context, params.id, (type, nowMs) => {
-      const before = type.versions.at(-1)?.version;
-      const versions = versionsOf(type, [...type.versions, version]);
-      const number = versions.at(-1)?.version ?? 1;
-      const converters = [...type.converters];
-      if (before !== undefined && up !== undefined)
-        converters.push({ from: before, to: number, expression: up });
-      if (before !== undefined && down !== undefined) {
-        converters.push({ from: number, to: before, expression: down });
-      }
-      return { ...type, versions, converters, updatedAt: nowMs };
-    }),
+  run: async (context, { params, body: { up, down, ...version } }) => {
+    if (version.schema === undefined || version.schema === null) throw invalid('', 'needs a "schema"');
+    const places = new Map<string, string>();
+    try {
+      return await change(context, params.id, (type, nowMs) => {
+        const before = type.versions.at(-1)?.version;
+        const versions = versionsOf(type, [...type.versions, version]);
+        const number = versions.at(-1)?.version ?? 1;
+        const converters = [...type.converters];
+        places.set(`/versions/${versions.length - 1}`, '');
+        if (before !== undefined && up !== undefined) {
+          places.set(`/converters/${converters.length}/expression`, '/up');
+          converters.push({ from: before, to: number, expression: up });
+        }
+        if (before !== undefined && down !== undefined) {
+          places.set(`/converters/${converters.length}/expression`, '/down');
+          converters.push({ from: number, to: before, expression: down });
+        }
+        return { ...type, versions, converters, updatedAt: nowMs };
+      });
+    } catch (error) {
+      throw error instanceof Problem ? moved(error, places) : error;
+    }
+  },
 });
+
+/** The problem with pointers into what the caller sent, instead of into the whole type. */
+function moved(problem: Problem, places: ReadonlyMap<string, string>): Problem {
+  const errors = problem.errors.map(({ pointer, message }) => {
+    for (const [inType, inRequest] of places) {
+      if (pointer.startsWith(inType)) return { pointer: inRequest + pointer.slice(inType.length), message };
+    }
+    return { pointer, message };
+  });
+  if (errors.length === 0) return problem;
+  return new Problem(problem.code, mismatchText(errors), { errors, cause: problem });
+}
 
 const removeVersion = operation({
   name: 'event-types.delete-version',

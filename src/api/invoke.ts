@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type FieldError, Problem } from '../domain/problem.ts';
+import { pointerToken } from '../domain/json-pointer.ts';
 import { mayDo } from '../domain/principal.ts';
 import type { Operation, OperationContext } from './operation.ts';
 
@@ -68,5 +69,5 @@ export function fieldErrors(error: z.ZodError, base: string): FieldError[] {
 }
 
 function pointerTo(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return path.map((part) => `/${pointerToken(String(part))}`).join('');
 }

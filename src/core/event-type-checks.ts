@@ -6,6 +6,7 @@ import type { Directory } from './directory.ts';
 import { mismatchText } from './event-types.ts';
 import { isRecord } from './expression-input.ts';
 import type { Services } from './services.ts';
+import { incompatibilities } from '../domain/schema-compatibility.ts';
 import { sameJson } from '../domain/same-json.ts';
 
 /** What must hold of an entry of the catalogue before it is saved, and before it goes. */
@@ -21,12 +22,14 @@ export class EventTypeChecks {
   /**
    * Throws a `Problem` that points at what is wrong with `after`: schemas that cannot be used, examples
    * that do not fit theirs, converters that do not lead where they say (`validation_failed`) or do not
-   * compile (`filter_invalid`), a version that changed or that a subscription asks for (`conflict`).
+   * compile (`filter_invalid`), a version that breaks the type's compatibility (`schema_incompatible`), one
+   * that changed or that a subscription asks for (`conflict`).
    */
   beforeSave(before: EventType | null, after: EventType): void {
     this.#refuseIfAny(after.versions.flatMap((version, index) => this.#versionMistakes(version, index)));
     this.#refuseIfAny(converterMistakes(after));
     this.#checkConverters(after);
+    this.#checkCompatibility(before, after);
     if (before === null) return;
     this.#refuseChangedVersions(before, after);
     this.#refuseLostVersions(before, after);
@@ -97,6 +100,22 @@ export class EventTypeChecks {
       }
     }
     this.#refuseIfAny(mistakes);
+  }
+
+  /** Each version that is new against the one before it. */
+  #checkCompatibility(before: EventType | null, { versions, compatibility }: EventType): void {
+    const errors = versions.flatMap((version, index) => {
+      const previous = versions[index - 1];
+      const isKnown = before?.versions.some((one) => one.version === version.version) ?? false;
+      if (previous === undefined || isKnown || previous.schema === null || version.schema === null) return [];
+      return incompatibilities(previous.schema, version.schema, compatibility).map(
+        ({ pointer, message }) => ({
+          pointer: `/versions/${index}/schema${pointer}`,
+          message,
+        }),
+      );
+    });
+    if (errors.length > 0) throw new Problem('schema_incompatible', mismatchText(errors), { errors });
   }
 
   /** Events in the log, and receivers, hold on to what a version was. */

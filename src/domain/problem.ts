@@ -31,6 +31,11 @@ export const PROBLEMS = {
   body_malformed: { status: 400, retryable: false, title: 'The request cannot be read' },
   validation_failed: { status: 422, retryable: false, title: 'The request has invalid fields' },
   schema_mismatch: { status: 422, retryable: false, title: 'The event does not fit its schema' },
+  schema_incompatible: {
+    status: 422,
+    retryable: false,
+    title: 'The version breaks what its event type promises',
+  },
   filter_invalid: { status: 422, retryable: false, title: 'The expression is not valid' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   internal_error: { status: 500, retryable: true, title: 'Something failed inside the gateway' },

@@ -185,6 +185,13 @@ describe('a check takes a bounded time', () => {
     expect(mismatch?.message).toMatch(/nested too deeply|too many steps/);
   });
 
+  test('and does not fail when the code that ajv makes does', () => {
+    const schema = { anyOf: [{ not: true, anyOf: [{ unevaluatedProperties: false }, true] }, {}] };
+    expect(schemas.mismatches(schema, {})).toEqual([
+      { pointer: '', message: 'cannot be checked against this schema' },
+    ]);
+  });
+
   test('and a big value that fits passes', () => {
     const schema = { items: { type: 'object', required: ['id'], properties: { id: { type: 'integer' } } } };
     const items = Array.from({ length: 50_000 }, (_, id) => ({ id }));

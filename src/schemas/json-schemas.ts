@@ -1,10 +1,11 @@
 import { _, Ajv2020, type ErrorObject, type KeywordCxt, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { pointerToken } from '../domain/json-pointer.ts';
 import type { FieldError } from '../domain/problem.ts';
 import type { JsonSchema, Schemas } from '../ports/schemas.ts';
 import { canonicalText } from './canonical-text.ts';
 import { compilePattern } from './linear-patterns.ts';
-import { escaped, metered, STEPS_KEYWORD, textProblem } from './schema-text.ts';
+import { asksForUnevaluated, metered, STEPS_KEYWORD, textProblem } from './schema-text.ts';
 import { StepMeter, TooManySteps } from './step-meter.ts';
 
 /** About a tenth of a second, for which all other requests wait. */
@@ -65,6 +66,8 @@ export class JsonSchemas implements Schemas {
         return stopped('takes too many steps to check against the schema');
       }
       if (error instanceof RangeError) return stopped('is nested too deeply');
+      // See `unevaluated` below.
+      if (error instanceof ReferenceError) return stopped('cannot be checked against this schema');
       throw error;
     }
   }
@@ -78,26 +81,25 @@ export class JsonSchemas implements Schemas {
   }
 
   #validator(schema: JsonSchema, allErrors: boolean): ValidateFunction {
+    checkAgainstMetaSchema(schema);
     // An instance for each schema: two sources may use the same $id for different schemas.
     const ajv = new Ajv2020({
       strict: false,
       allErrors,
       validateFormats: true,
-      // Done below, with a pointer to the mistake.
+      // Done above. Compiling the meta-schema anew takes far longer than most schemas.
+      meta: false,
       validateSchema: false,
       // A small schema that is referred to a thousand times must not become a thousand copies of code.
       inlineRefs: false,
       code: { regExp: Object.assign((pattern: string) => this.#pattern(pattern), { code: 'linear' }) },
     });
+    // Keeping account of what was evaluated costs time, and ajv 8.20 makes wrong code of it for some
+    // uses of anyOf: only for schemas that ask for it.
+    ajv.opts.unevaluated = asksForUnevaluated(schema);
     addFormats.default(ajv);
     boundFormats(ajv);
     this.#addKeywords(ajv);
-    // The meta-schema is checked with the same keywords.
-    this.#meter.start(BUDGET);
-    if (ajv.validateSchema(schema) !== true) {
-      const [first] = ajv.errors ?? [];
-      throw new InvalidSchema(first?.instancePath ?? '', first?.message ?? 'is not a JSON Schema');
-    }
     return ajv.compile(metered(schema));
   }
 
@@ -145,6 +147,16 @@ function stopped(message: string): Found {
   return { errors: [], stopped: { pointer: '', message } };
 }
 
+/** Checks schemas alone; it is given none to keep. */
+const metaSchema = new Ajv2020({ strict: false, validateSchema: false });
+
+/** Throws `InvalidSchema`, or what ajv throws for another dialect. */
+function checkAgainstMetaSchema(schema: JsonSchema): void {
+  if (metaSchema.validateSchema(schema) === true) return;
+  const [first] = metaSchema.errors ?? [];
+  throw new InvalidSchema(first?.instancePath ?? '', first?.message ?? 'is not a JSON Schema');
+}
+
 class InvalidSchema extends Error {
   readonly pointer: string;
 
@@ -184,7 +196,7 @@ function boundFormats(ajv: Ajv2020): void {
 function fieldError({ instancePath, keyword, params, message }: ErrorObject): FieldError {
   const named: unknown =
     params['missingProperty'] ?? params['additionalProperty'] ?? params['unevaluatedProperty'];
-  const pointer = typeof named === 'string' ? `${instancePath}/${escaped(named)}` : instancePath;
+  const pointer = typeof named === 'string' ? `${instancePath}/${pointerToken(named)}` : instancePath;
   if (keyword === 'required') return { pointer, message: 'is required' };
   if (typeof named === 'string' && params['missingProperty'] === undefined) {
     return { pointer, message: 'is not a property of this type' };

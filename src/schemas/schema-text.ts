@@ -1,4 +1,5 @@
 import type { FieldError } from '../domain/problem.ts';
+import { pointerToken } from '../domain/json-pointer.ts';
 import { compilePattern } from './linear-patterns.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -60,7 +61,7 @@ class Inspector {
       return this.#refuse('', `the schema has more than ${MAX_SUBSCHEMAS} subschemas`);
     }
     for (const [name, value] of Object.entries(node)) {
-      const at = `${pointer}/${escaped(name)}`;
+      const at = `${pointer}/${pointerToken(name)}`;
       if (isSchema) this.#keyword(name, value, at, depth);
       if (!isSchema || !DATA.has(name)) this.visit(value, at, depth + 1, !isSchema || !MAPS.has(name));
     }
@@ -76,7 +77,7 @@ class Inspector {
     if (name === '$id' && depth > 0) this.#refuse(at, 'may stand at the top of a schema only');
     if (name === 'pattern') this.#pattern(value, at);
     if (name !== 'patternProperties' || typeof value !== 'object' || value === null) return;
-    for (const pattern of Object.keys(value)) this.#pattern(pattern, `${at}/${escaped(pattern)}`);
+    for (const pattern of Object.keys(value)) this.#pattern(pattern, `${at}/${pointerToken(pattern)}`);
   }
 
   #pattern(pattern: unknown, at: string): void {
@@ -92,6 +93,14 @@ class Inspector {
   #refuse(pointer: string, message: string): void {
     this.problem ??= { pointer, message };
   }
+}
+
+/** Whether any part of it speaks of what other parts have left over. */
+export function asksForUnevaluated(node: unknown): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  return Object.entries(node).some(
+    ([name, value]) => name.startsWith('unevaluated') || asksForUnevaluated(value),
+  );
 }
 
 /** The schema with a charge in each of its subschemas. */
@@ -124,9 +133,4 @@ function entriesOf(schema: Json): number {
 
 function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A name as a token of a JSON pointer (RFC 6901, section 3). */
-export function escaped(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
