@@ -32,6 +32,7 @@ export interface NodeOptions {
 /** One gateway process that may be killed at any time and started again. */
 export class GatewayNode {
   readonly name: string;
+  /** Where its store is; logs stay where they were. */
   dataDir: string;
   url = '';
   /** True while someone means it to be down, so that its end is no fault of its own. */
@@ -50,17 +51,18 @@ export class GatewayNode {
     return child !== null && child.exitCode === null && child.signalCode === null;
   }
 
-  get pid(): number {
-    return this.#child?.pid ?? 0;
+  /** How the last process ended, for people. */
+  get end(): string {
+    return `exit code ${this.#child?.exitCode}, signal ${this.#child?.signalCode}`;
   }
 
   /** Where the statement to die before is written down. */
   get deathFile(): string {
-    return join(this.dataDir, `death-${this.name}`);
+    return join(this.#options.dataDir, `death-${this.name}`);
   }
 
   get logFile(): string {
-    return join(this.dataDir, `gateway-${this.name}.log`);
+    return join(this.#options.dataDir, `gateway-${this.name}.log`);
   }
 
   /** Resolves true when it serves, false when it died before: some harms make it so. */
@@ -124,15 +126,15 @@ export class GatewayNode {
     await this.ended();
   }
 
-  /** SIGTERM; answers the exit code, -1 when it had to be killed. */
-  async stop(limitMs = 15_000): Promise<number> {
+  /** SIGTERM; answers the exit code, or by which signal it ended: SIGALRM when it took too long. */
+  async stop(limitMs = 15_000): Promise<number | NodeJS.Signals> {
     this.mayEnd = true;
     if (!this.isRunning) return 0;
     this.#child?.kill('SIGTERM');
     await Promise.race([this.ended(), delay(limitMs, undefined, { ref: false })]);
-    if (!this.isRunning) return this.#child?.exitCode ?? -1;
+    if (!this.isRunning) return this.#child?.exitCode ?? this.#child?.signalCode ?? 0;
     await this.kill();
-    return -1;
+    return 'SIGALRM';
   }
 
   /** Resolves when the process is gone. */

@@ -32,6 +32,8 @@ export interface Harm {
   readonly minNodes?: number;
   /** Rough receivers take part. */
   readonly isRough?: true;
+  /** Before there is any load. */
+  readonly before?: (scene: Scene) => Promise<void>;
   readonly strike: (scene: Scene) => Promise<void>;
   /** After the verdict: what it has changed must not reach the next round. */
   readonly undo?: (world: World) => Promise<void>;

@@ -180,6 +180,16 @@ export class Ledger {
     return (this.receipts.get(ref) ?? []).filter((receipt) => receipt.destination === destination);
   }
 
+  /** Accepted requests after which the same delivery came again. */
+  repeated(): Receipt[] {
+    return [...this.receipts.values()].flatMap((receipts) =>
+      receipts.filter(
+        (one, index) =>
+          one.accepted && receipts.slice(index + 1).some(({ deliveryId }) => deliveryId === one.deliveryId),
+      ),
+    );
+  }
+
   /** What is acknowledged and has neither been received nor given up. */
   unresolved(): { readonly sent: Sent; readonly destination: DestinationName }[] {
     const owed = [];

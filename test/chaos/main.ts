@@ -31,7 +31,15 @@ function list(): void {
 
 async function run(options: ChaosOptions): Promise<number> {
   const done: RoundResult[] = [];
+  let isEnough = false;
+  const onSignal = (): void => {
+    // Ended at once, processes and a database server would be left behind.
+    process.stderr.write(isEnough ? '' : '\nending after this round\n');
+    isEnough = true;
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const result = await runChaos(options, {
+    isEnough: () => isEnough,
     round: (round, nodes) => {
       done.push(round);
       progress(options, done, nodes);
@@ -50,7 +58,10 @@ async function run(options: ChaosOptions): Promise<number> {
       `\nseed ${options.seed}; the data is in ${result.dataDir}\nagain: ${commandOf(result, number)}\n`,
     );
   }
-  return violated.length > 0 ? 1 : 0;
+  if (result.failure !== null) {
+    process.stderr.write(`\n${paint('red', result.failure)}\nthe data is in ${result.dataDir}\n`);
+  }
+  return violated.length > 0 || result.failure !== null ? 1 : 0;
 }
 
 /** One line that is written over on a terminal; elsewhere one line for every fifty rounds. */

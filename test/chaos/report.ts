@@ -163,6 +163,7 @@ function violations(result: RunResult): string[] {
   const found = result.rounds.flatMap(({ number, violations: all }) =>
     all.map(({ kind, what }) => ({ number, kind, what })),
   );
+  if (result.failure !== null) return [`The run could not go on: ${result.failure.split('\n')[0]}`];
   if (found.length === 0) return [];
   const shown = found.slice(0, 20).map(({ number, kind, what }) => `- round ${number}, ${kind}: ${what}`);
   return [`The run ended at its first violation:\n\n${shown.join('\n')}`];

@@ -8,18 +8,20 @@ import { StallingProxy } from '../services/stalling-proxy.ts';
 export interface ChaosStore {
   readonly kind: 'sqlite' | 'postgres';
   /** What a node finds in RINGBACK_STORE_URL. */
-  url(dataDir: string): string;
+  url(node: { readonly name: string; readonly dataDir: string }): string;
   /** What is wrong with the data itself; asked while nothing is written. */
   damages(dataDir: string): Promise<string[]>;
   readonly version: () => Promise<string>;
   readonly postgres?: PostgresControl;
-  close(): Promise<void>;
+  /** Ends it; answers where its data is kept, when it is to be kept and is not in the data directory. */
+  close(keepData: boolean): Promise<string | null>;
 }
 
 /** The database server and the network in front of it. */
 export interface PostgresControl {
   readonly server: PostgresServer;
-  readonly proxy: StallingProxy;
+  /** The way from one node to the server. */
+  proxyOf(node: string): StallingProxy;
   /** A database that nobody has used yet, for the nodes to come. */
   useNewSchema(): void;
   withClient<Result>(work: (client: Client) => Promise<Result>): Promise<Result>;
@@ -62,7 +64,7 @@ function databaseFile(dataDir: string): string {
 export function sqliteStore(): ChaosStore {
   return {
     kind: 'sqlite',
-    url: (dataDir) => `sqlite:${databaseFile(dataDir)}`,
+    url: ({ dataDir }) => `sqlite:${databaseFile(dataDir)}`,
     damages: async (dataDir) => {
       const db = new DatabaseSync(databaseFile(dataDir), { readOnly: true });
       try {
@@ -83,14 +85,20 @@ export function sqliteStore(): ChaosStore {
       db.close();
       return `SQLite ${version}`;
     },
-    close: async () => {},
+    close: () => Promise.resolve(null),
   };
 }
 
-/** A server of its own behind a relay, so that it can be killed, starved and cut off. */
-export async function postgresStore(): Promise<ChaosStore> {
+/** A server of its own, with a relay for each node: it can be killed, starved and cut off. */
+export async function postgresStore(nodes: number): Promise<ChaosStore> {
   const server = await makePostgres('system', { max_connections: '60' });
-  const proxy = await StallingProxy.to(Number(new URL(server.url()).port));
+  const port = Number(new URL(server.url()).port);
+  const proxies = await Promise.all(Array.from({ length: nodes }, () => StallingProxy.to(port)));
+  const proxyOf = (node: string): StallingProxy => {
+    const proxy = proxies[Number(node) - 1];
+    if (proxy === undefined) throw new Error(`there is no node ${node}`);
+    return proxy;
+  };
   let schema = 0;
   const name = (): string => `chaos_${schema}`;
   const withClient = async <Result>(work: (client: Client) => Promise<Result>): Promise<Result> => {
@@ -106,9 +114,9 @@ export async function postgresStore(): Promise<ChaosStore> {
   };
   return {
     kind: 'postgres',
-    url: () => {
+    url: (node) => {
       const url = new URL(server.url());
-      url.port = String(proxy.port);
+      url.port = String(proxyOf(node.name).port);
       return `${url.href}?schema=${name()}`;
     },
     damages: () =>
@@ -127,15 +135,17 @@ export async function postgresStore(): Promise<ChaosStore> {
       }),
     postgres: {
       server,
-      proxy,
+      proxyOf,
       useNewSchema: () => {
         schema += 1;
       },
       withClient,
     },
-    close: async () => {
-      await proxy.close();
-      await server.remove();
+    close: async (keepData) => {
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      if (!keepData) await server.remove();
+      else await server.stop('fast');
+      return keepData ? server.directory : null;
     },
   };
 }

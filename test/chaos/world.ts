@@ -20,7 +20,7 @@ export interface WorldOptions {
 
 /** Published events and those of a source differ in what `data` is. */
 const SESSION_KEY = 'has(data.data) ? data.data.key : data.key';
-const API_LIMIT_MS = 20_000;
+const API_LIMIT_MS = 60_000;
 
 /** Nodes on one store, receivers, and the settings that lead from one to the other. They outlive rounds. */
 export class World {
@@ -76,7 +76,7 @@ export class World {
   }
 
   start(node: GatewayNode, env: Readonly<Record<string, string>> = {}): Promise<boolean> {
-    return node.start({ RINGBACK_STORE_URL: this.store.url(node.dataDir), ...env });
+    return node.start({ RINGBACK_STORE_URL: this.store.url(node), ...env });
   }
 
   /** The destinations, their subscriptions and the source; made once for each new store. */
@@ -162,7 +162,8 @@ export class World {
   async ensureUp(): Promise<void> {
     for (const node of this.nodes) {
       if (node.isRunning) continue;
-      if (!node.mayEnd) this.ledger.violate('ended_by_itself', `node ${node.name}: see ${node.logFile}`);
+      if (!node.mayEnd)
+        this.ledger.violate('ended_by_itself', `node ${node.name} (${node.end}): see ${node.logFile}`);
       rmSync(node.deathFile, { force: true });
       if (await this.start(node)) continue;
       this.ledger.violate('ended_by_itself', `node ${node.name} does not start: see ${node.logFile}`);
@@ -170,10 +171,12 @@ export class World {
     }
   }
 
-  async close(keepData: boolean): Promise<void> {
+  /** Ends everything; answers where the data is, when it is kept. */
+  async close(keepData: boolean): Promise<string | null> {
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.receivers.close();
-    await this.store.close();
+    const database = await this.store.close(keepData);
     if (!keepData) rmSync(this.dataDir, { recursive: true, force: true });
+    return keepData ? [this.dataDir, database].filter((folder) => folder !== null).join(' and ') : null;
   }
 }
