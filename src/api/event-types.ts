@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EventType, EventTypeVersion } from '../domain/settings.ts';
+import type { EventType, EventTypeVersion, ProtobufMessage } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import {
   id,
@@ -18,6 +18,7 @@ import {
 import { mismatchText } from '../core/event-types.ts';
 import { Problem } from '../domain/problem.ts';
 import { operation, type OperationContext } from './operation.ts';
+import { keptProtobuf, protobufIn, protobufOut, protobufView } from './protobuf-fields.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
 
 const MAX_VERSIONS = 100;
@@ -29,6 +30,7 @@ const versionFields = {
   version: versionNumber.optional().describe('default: one more than the version before'),
   description: z.string().max(4_096).optional().describe('what is new in it'),
   schema: record.nullable().optional().describe('JSON Schema (2020-12) of the data'),
+  protobuf: protobufIn.optional(),
   examples: z.array(z.unknown()).max(20).optional().describe('data that fits the schema'),
 };
 
@@ -69,6 +71,7 @@ const versionOut = z.object({
   version: z.int(),
   description: z.string(),
   schema: record.nullable(),
+  protobuf: protobufOut,
   examples: z.array(z.unknown()),
 });
 
@@ -92,10 +95,11 @@ function eventTypeView(type: EventType): z.input<typeof eventTypeOut> {
     tenant: type.tenant,
     description: type.description,
     compatibility: type.compatibility,
-    versions: type.versions.map(({ version, description, schema, examples }) => ({
+    versions: type.versions.map(({ version, description, schema, protobuf, examples }) => ({
       version,
       description,
       schema,
+      protobuf: protobufView(protobuf),
       examples: [...examples],
     })),
     converters: type.converters.map((converter) => ({ ...converter })),
@@ -120,16 +124,25 @@ function versionsOf(
     }
     const old = before.versions.find((one) => one.version === version) ?? blankVersion(version);
     const schema = keep(given.schema, old.schema);
-    if (schema === null) throw invalid(`/versions/${index}`, 'needs a "schema"');
+    const protobuf = protobufOf(given, old);
+    if (schema === null && protobuf === null) throw invalid(`/versions/${index}`, NEEDS_SCHEMA);
     versions.push({
       version,
       description: keep(given.description, old.description),
       schema,
-      protobuf: old.protobuf,
+      protobuf,
       examples: keep(given.examples, old.examples),
     });
   }
   return versions;
+}
+
+const NEEDS_SCHEMA = 'needs a "schema" or a "protobuf"';
+
+function protobufOf(given: VersionChange | EventTypeVersion, old: EventTypeVersion): ProtobufMessage | null {
+  const { protobuf } = given;
+  if (protobuf !== null && protobuf !== undefined && 'descriptorSet' in protobuf) return protobuf;
+  return keptProtobuf(protobuf, old.protobuf);
 }
 
 function blankVersion(version: number): EventTypeVersion {
@@ -288,7 +301,7 @@ const addVersion = operation({
   output: eventTypeOut,
   status: 201,
   run: async (context, { params, body: { up, down, ...version } }) => {
-    if (version.schema === undefined || version.schema === null) throw invalid('', 'needs a "schema"');
+    if ((version.schema ?? version.protobuf ?? null) === null) throw invalid('', NEEDS_SCHEMA);
     const places = new Map<string, string>();
     try {
       return await change(context, params.id, (type, nowMs) => {

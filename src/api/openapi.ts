@@ -188,6 +188,27 @@ const HAND_WRITTEN_PATHS: Readonly<Record<string, Json>> = {
   '/metrics': {
     get: { ...PUBLIC, operationId: 'metrics', summary: 'Prometheus metrics', responses: { '200': OK } },
   },
+  '/asyncapi.json': {
+    get: {
+      operationId: 'asyncapi',
+      tags: ['event-types'],
+      summary: "The catalogue of event types as AsyncAPI 3.0, with the gateway's own events",
+      'x-scope': 'read',
+      parameters: [
+        {
+          name: 'tenant',
+          in: 'query',
+          required: false,
+          description: 'whose catalogue; only for keys that are not bound to a tenant',
+          schema: { type: 'string' },
+        },
+      ],
+      responses: {
+        '200': { description: 'AsyncAPI 3.0', content: { 'application/json': { schema: {} } } },
+        '4XX': FAILED,
+      },
+    },
+  },
   '/openapi.json': {
     get: { ...PUBLIC, operationId: 'openapi', summary: 'This description', responses: { '200': OK } },
   },

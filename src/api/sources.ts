@@ -25,6 +25,7 @@ import {
   tenant,
 } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
+import { keptProtobuf, protobufIn, protobufOut, protobufView } from './protobuf-fields.ts';
 import { checkExpression, newKey } from './setting-checks.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
 
@@ -46,6 +47,7 @@ const changeable = {
   content_types: z.array(z.string().max(128).toLowerCase()).max(20).describe('media types; empty = any'),
   max_body_bytes: sizeIn.describe('largest body that is taken: bytes, or text such as 64KiB'),
   schema: record.nullable().describe('JSON Schema (2020-12) of the body'),
+  protobuf: protobufIn,
   use_catalogue: z
     .boolean()
     .describe('check events against the newest version of their type in the catalogue'),
@@ -97,6 +99,7 @@ export const sourceOut = z.object({
   content_types: z.array(z.string()),
   max_body_bytes: z.int(),
   schema: record.nullable(),
+  protobuf: protobufOut,
   use_catalogue: z.boolean(),
   on_invalid: z.enum(['reject', 'mark']),
   rate_limit: rateLimitOut,
@@ -134,6 +137,7 @@ export function sourceView(source: Source, context: OperationContext): z.input<t
     content_types: [...source.contentTypes],
     max_body_bytes: source.maxBodyBytes,
     schema: source.schema,
+    protobuf: protobufView(source.protobuf),
     use_catalogue: source.useCatalogue ?? false,
     on_invalid: source.onInvalid,
     rate_limit: rateLimitView(source.rateLimit),
@@ -157,6 +161,7 @@ function changed(source: Source, change: Change, nowMs: number): Source {
     contentTypes: keep(change.content_types, source.contentTypes),
     maxBodyBytes: keep(change.max_body_bytes, source.maxBodyBytes),
     schema: keep(change.schema, source.schema),
+    protobuf: keptProtobuf(change.protobuf, source.protobuf ?? null),
     useCatalogue: keep(change.use_catalogue, source.useCatalogue ?? false),
     onInvalid: keep(change.on_invalid, source.onInvalid),
     rateLimit: keep(change.rate_limit, source.rateLimit),
@@ -181,6 +186,10 @@ function check(source: Source, context: OperationContext): void {
   const schemaProblem = source.schema === null ? null : services.schemas.problem(source.schema);
   if (schemaProblem !== null) {
     errors.push({ pointer: `/schema${schemaProblem.pointer}`, message: schemaProblem.message });
+  }
+  const broken = source.protobuf ? services.protobufs.problem(source.protobuf) : null;
+  if (broken !== null) {
+    errors.push({ pointer: `/protobuf${broken.pointer}`, message: broken.message });
   }
   if (errors.length > 0) throw new Problem('validation_failed', 'the source has invalid fields', { errors });
   checkExpression(directory, source.dedupe.key, '/dedupe/key');
@@ -233,6 +242,7 @@ const create = operation({
       contentTypes: [],
       maxBodyBytes: context.limits.defaultBodyBytes,
       schema: null,
+      protobuf: null,
       useCatalogue: false,
       onInvalid: 'reject',
       rateLimit: null,

@@ -9,6 +9,7 @@ import { createLazyCelExpressions } from '../expressions/lazy-cel.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Sender } from '../ports/sender.ts';
 import type { Store } from '../ports/store.ts';
+import { DescriptorProtobufs } from '../schemas/protobufs.ts';
 import { JsonSchemas } from '../schemas/json-schemas.ts';
 import { KeyRing } from '../security/key-ring.ts';
 import { systemRandomness } from '../security/randomness.ts';
@@ -47,6 +48,7 @@ export function composeServices(
     config.secretKeys === null
       ? KeyRing.inFile({ path: join(config.dataDir, SECRET_KEY_FILE), randomness: systemRandomness })
       : KeyRing.ofOperator(config.secretKeys);
+  const protobufs = new DescriptorProtobufs();
   return {
     clock: systemClock,
     random: systemRandomness,
@@ -56,7 +58,7 @@ export function composeServices(
     ),
     store,
     expressions: createLazyCelExpressions({ eventFields: EVENT_FIELDS }),
-    verifiers: createVerifiers({ fetch: guardedFetch(connections) }),
+    verifiers: createVerifiers({ fetch: guardedFetch(connections), protobufs }),
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),
     tlsIdentities,
@@ -64,6 +66,7 @@ export function composeServices(
     secretKeys: keyRing,
     addresses: new GuardedAddressRules(guard),
     schemas: new JsonSchemas(),
+    protobufs,
     log,
     metrics,
   };

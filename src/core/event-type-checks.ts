@@ -1,12 +1,18 @@
 import { conversionPath, converterMistakes } from '../domain/converters.ts';
 import { type FieldError, Problem } from '../domain/problem.ts';
-import type { EventType, EventTypeVersion, Subscription } from '../domain/settings.ts';
+import type {
+  Compatibility,
+  EventType,
+  EventTypeVersion,
+  ProtobufMessage,
+  Subscription,
+} from '../domain/settings.ts';
 import { typeMatches } from '../domain/type-pattern.ts';
 import type { Directory } from './directory.ts';
 import { mismatchText } from './event-types.ts';
 import { isRecord } from './expression-input.ts';
 import type { Services } from './services.ts';
-import { incompatibilities } from '../domain/schema-compatibility.ts';
+import { type Incompatibility, incompatibilities } from '../domain/schema-compatibility.ts';
 import { sameJson } from '../domain/same-json.ts';
 
 /** What must hold of an entry of the catalogue before it is saved, and before it goes. */
@@ -61,16 +67,27 @@ export class EventTypeChecks {
     });
   }
 
-  #versionMistakes({ schema, examples }: EventTypeVersion, index: number): FieldError[] {
+  #versionMistakes({ schema, protobuf, examples }: EventTypeVersion, index: number): FieldError[] {
     const at = `/versions/${index}`;
-    if (schema === null) return [];
+    const broken = protobuf === null ? null : this.#services.protobufs.problem(protobuf);
+    if (broken !== null) return [{ pointer: `${at}/protobuf${broken.pointer}`, message: broken.message }];
+    const messages = protobuf === null ? [] : this.#messageMistakes(protobuf, examples, at);
+    if (schema === null) return messages;
     const problem = this.#services.schemas.problem(schema);
     if (problem !== null) return [{ pointer: `${at}/schema${problem.pointer}`, message: problem.message }];
-    return examples.flatMap((example, number) =>
+    const mismatches = examples.flatMap((example, number) =>
       this.#services.schemas
         .mismatches(schema, example)
         .map(({ pointer, message }) => ({ pointer: `${at}/examples/${number}${pointer}`, message })),
     );
+    return [...messages, ...mismatches];
+  }
+
+  #messageMistakes(protobuf: ProtobufMessage, examples: readonly unknown[], at: string): FieldError[] {
+    return examples.flatMap((example, number) => {
+      const encoded = this.#services.protobufs.encode(protobuf, example);
+      return encoded.ok ? [] : [{ pointer: `${at}/examples/${number}`, message: encoded.error }];
+    });
   }
 
   /** Compiles each converter, and tries it on the examples of the version that it takes. */
@@ -107,15 +124,29 @@ export class EventTypeChecks {
     const errors = versions.flatMap((version, index) => {
       const previous = versions[index - 1];
       const isKnown = before?.versions.some((one) => one.version === version.version) ?? false;
-      if (previous === undefined || isKnown || previous.schema === null || version.schema === null) return [];
-      return incompatibilities(previous.schema, version.schema, compatibility).map(
-        ({ pointer, message }) => ({
-          pointer: `/versions/${index}/schema${pointer}`,
-          message,
-        }),
-      );
+      if (previous === undefined || isKnown) return [];
+      return this.#broken(previous, version, compatibility).map(({ pointer, message }) => ({
+        pointer: `/versions/${index}${pointer}`,
+        message,
+      }));
     });
     if (errors.length > 0) throw new Problem('schema_incompatible', mismatchText(errors), { errors });
+  }
+
+  /** What two neighbours both have is compared; what only one has is a promise that nobody can check. */
+  #broken(older: EventTypeVersion, newer: EventTypeVersion, promise: Compatibility): Incompatibility[] {
+    if (promise === 'none') return [];
+    const found: Incompatibility[] = [];
+    const tell = (part: string, problems: readonly Incompatibility[]): void => {
+      for (const { pointer, message } of problems) found.push({ pointer: `/${part}${pointer}`, message });
+    };
+    if (older.schema !== null && newer.schema !== null) {
+      tell('schema', incompatibilities(older.schema, newer.schema, promise));
+    } else if (older.schema !== null) tell('schema', [GONE]);
+    if (older.protobuf !== null && newer.protobuf !== null) {
+      tell('protobuf', this.#services.protobufs.incompatibilities(older.protobuf, newer.protobuf, promise));
+    } else if (older.protobuf !== null) tell('protobuf', [GONE]);
+    return found;
   }
 
   /** Events in the log, and receivers, hold on to what a version was. */
@@ -159,6 +190,8 @@ export class EventTypeChecks {
     throw new Problem('validation_failed', mismatchText(errors), { errors });
   }
 }
+
+const GONE: Incompatibility = { pointer: '', message: 'is gone, and was there in the version before' };
 
 /** Why not every version of the type can be delivered as `version`; `null` when it can. */
 function unreachable(type: EventType, version: number): string | null {

@@ -1,15 +1,21 @@
 import { conversionPath } from '../domain/converters.ts';
 import type { Event } from '../domain/event.ts';
-import type { Converter, EventType, Subscription } from '../domain/settings.ts';
+import type { Converter, EventType, ProtobufMessage, Subscription } from '../domain/settings.ts';
 import type { CompiledExpression, ExpressionInput } from '../ports/expressions.ts';
 import type { Directory } from './directory.ts';
 import { mismatchText, versionOf } from './event-types.ts';
+import { binaryData, withData } from './binary-data.ts';
 import { EventInput, isRecord } from './expression-input.ts';
 import type { Services } from './services.ts';
 
 /** The data of an event in another version than it came in, or why it cannot be had. */
 export type Conversion = { readonly from: number; readonly to: number } & (
-  | { readonly ok: true; readonly data: Readonly<Record<string, unknown>> }
+  | {
+      readonly ok: true;
+      readonly data: Readonly<Record<string, unknown>>;
+      /** The data as a message, for an event that came as one. */
+      readonly bytes: Uint8Array | null;
+    }
   | { readonly ok: false; readonly error: string }
 );
 
@@ -29,7 +35,23 @@ export class EventViews {
 
   /** What expressions see of an event. `parsed` is the body, when someone has parsed it before. */
   of(event: Event, parsed?: { readonly value: unknown }): EventInput {
-    return new EventInput(event, parsed);
+    if (event.origin.protobuf === undefined || parsed !== undefined) return new EventInput(event, parsed);
+    return new EventInput(event, parsed, () => this.#decoded(event));
+  }
+
+  /** The body with its message as JSON; `null` when it can no longer be read. */
+  #decoded(event: Event): unknown {
+    const definition = this.#definition(event);
+    const bytes = binaryData(event);
+    const decoded =
+      definition === null || bytes === null ? null : this.#services.protobufs.decode(definition, bytes);
+    return decoded?.ok === true ? withData(event, decoded.value) : null;
+  }
+
+  #definition({ origin, tenant, type, sourceId }: Event): ProtobufMessage | null {
+    if (origin.protobuf === 'source') return this.#directory.get('source', sourceId ?? '')?.protobuf ?? null;
+    const entry = this.#directory.eventType(tenant, type);
+    return versionOf(entry, origin.typeVersion ?? null)?.protobuf ?? null;
   }
 
   /** What the expressions of a subscription see; `input` itself when nothing is to be converted. */
@@ -79,19 +101,40 @@ export class EventViews {
       if (!isRecord(result.value)) return failed(`${step} did not give a map`);
       data = result.value;
     }
-    return isRecord(data)
-      ? this.#fitting(type, { from, to, ok: true, data })
-      : failed('the data is not a map');
+    if (!isRecord(data)) return failed('the data is not a map');
+    return this.#fitting(type, event, { from, to, ok: true, data, bytes: null });
   }
 
   /** What was asked for is what is delivered, or nothing: a receiver relies on the schema. */
-  #fitting(type: EventType, conversion: Extract<Conversion, { ok: true }>): Conversion {
+  #fitting(type: EventType, event: Event, conversion: Extract<Conversion, { ok: true }>): Conversion {
     const { from, to, data } = conversion;
-    const schema = versionOf(type, to)?.schema ?? null;
+    const version = versionOf(type, to);
+    const schema = version?.schema ?? null;
     const mismatches = schema === null ? [] : this.#services.schemas.mismatches(schema, data);
-    if (mismatches.length === 0) return conversion;
+    if (mismatches.length === 0) return this.#encoded(version?.protobuf ?? null, event, conversion);
     const error = `converting from version ${from} to ${to}: the result does not fit: ${mismatchText(mismatches)}`;
     return { from, to, ok: false, error };
+  }
+
+  /** What came as bytes goes out as bytes, where the version asked for has a message too. */
+  #encoded(
+    protobuf: ProtobufMessage | null,
+    event: Event,
+    conversion: Extract<Conversion, { ok: true }>,
+  ): Conversion {
+    if (protobuf === null) return conversion;
+    const { from, to, data } = conversion;
+    const encoded = this.#services.protobufs.encode(protobuf, data);
+    if (!encoded.ok) {
+      return {
+        from,
+        to,
+        ok: false,
+        error: `converting from version ${from} to ${to}: the result ${encoded.error}`,
+      };
+    }
+    const isBytes = event.origin.protobuf !== undefined && event.origin.cloudEvent !== 'structured';
+    return isBytes ? { ...conversion, bytes: encoded.bytes } : conversion;
   }
 
   #compile(converter: Converter): CompiledExpression {

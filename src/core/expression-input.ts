@@ -28,12 +28,14 @@ export const EVENT_FIELDS: readonly string[] = [
  */
 export class EventInput implements ExpressionInput {
   readonly #event: Event;
+  readonly #parse: (body: Uint8Array) => unknown;
   #json: { readonly value: unknown } | null;
   #headers: Record<string, string> | null = null;
   #view: Record<string, unknown> | null = null;
 
-  /** `parsed` is the body, when someone has parsed it before. */
-  constructor(event: Event, parsed?: { readonly value: unknown }) {
+  /** `parsed` is the body, when someone has parsed it before; `parse` reads one that is no JSON. */
+  constructor(event: Event, parsed?: { readonly value: unknown }, parse = parseJson) {
+    this.#parse = parse;
     this.#event = event;
     this.#json = parsed ?? null;
   }
@@ -55,7 +57,7 @@ export class EventInput implements ExpressionInput {
 
   /** The whole parsed body; `null` when it is not JSON. */
   get body(): unknown {
-    this.#json ??= { value: parseJson(this.#event.body) };
+    this.#json ??= { value: this.#parse(this.#event.body) };
     return this.#json.value;
   }
 }

@@ -1,4 +1,4 @@
-import { type Event, headerValue } from '../domain/event.ts';
+import { type Event, headerValue, isJsonType } from '../domain/event.ts';
 import {
   type FieldError,
   Problem,
@@ -6,13 +6,13 @@ import {
   type ProblemExtra,
   PROBLEMS,
 } from '../domain/problem.ts';
-import type { Source } from '../domain/settings.ts';
+import type { EventTypeVersion, ProtobufMessage, Source } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
 import type { DedupeClaim } from '../ports/event-log.ts';
 import type { EventIdentity, HandshakeAnswer, IngestRequest, SourceVerdict } from '../ports/verifier.ts';
 import { hopsIn } from './chains.ts';
 import type { ActiveSource, Directory } from './directory.ts';
-import { type EventTypes, mismatchText } from './event-types.ts';
+import { type EventTypes, mismatchText, versionOf } from './event-types.ts';
 import { EventInput, parseJson } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
 import { type LearnedSecrets, withoutBroughtSecret } from './learned-secrets.ts';
@@ -48,12 +48,18 @@ const BODY_WINDOW_MS = 10 * 60_000;
 /** Our own trouble, so the sender is told when to try again and never that it is wrong. */
 const NOT_READY: Partial<Record<ProblemCode, ProblemExtra>> = { source_not_ready: { retryAfterS: 30 } };
 const TEXT = new TextDecoder();
-const NOT_JSON: FieldError = { pointer: '', message: 'is not JSON' };
+
+type Parsed = { readonly value: unknown };
+
+/** A body as JSON, and whose message it was; or why it cannot be read. */
+type ReadBody =
+  { readonly parsed: Parsed; readonly protobuf?: 'source' | 'type' } | { readonly error: FieldError };
 
 /** What the checks made of a body. */
 interface CheckedBody {
-  readonly parsed?: { readonly value: unknown } | undefined;
+  readonly parsed?: Parsed | undefined;
   readonly typeVersion?: number | undefined;
+  readonly protobuf?: 'source' | 'type' | undefined;
   readonly invalid?: string | undefined;
 }
 
@@ -163,8 +169,8 @@ export class Ingest {
     }
     this.#checkContentType(source, call);
     const type = eventTypeOf(verdict.event);
-    const { parsed, typeVersion, invalid } = this.#checked(source, call, type, verdict);
-    const unnamed = this.#event(active, call, verdict, nowMs, type, { typeVersion, invalid });
+    const { parsed, ...found } = this.#checked(source, call, type, verdict);
+    const unnamed = this.#event(active, call, verdict, nowMs, type, found);
     const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
     const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
@@ -208,19 +214,48 @@ export class Ingest {
    */
   #checked(source: Source, call: IngestCall, type: string, verdict: Verified): CheckedBody {
     const given = 'json' in verdict ? { value: verdict.json } : undefined;
-    const usesCatalogue =
-      source.useCatalogue === true && this.#directory.eventType(source.tenant, type) !== undefined;
-    if (source.schema === null && !usesCatalogue) return { parsed: given };
+    const entry = source.useCatalogue === true ? this.#directory.eventType(source.tenant, type) : undefined;
+    const { schema, protobuf = null } = source;
+    if (schema === null && protobuf === null && entry === undefined) return { parsed: given };
+    const read = this.#read(source, call, versionOf(entry, null), given);
+    if ('error' in read) return { parsed: undefined, invalid: this.#mismatch(source, call, [read.error]) };
+    const { value } = read.parsed;
+    const ofType =
+      entry === undefined
+        ? null
+        : this.#types.check(source.tenant, type, null, value, read.protobuf === 'type');
+    const own = schema === null ? [] : this.#services.schemas.mismatches(schema, value);
+    const mismatches = [...own, ...(ofType?.mismatches ?? [])];
+    const checked = { ...read, ...(ofType === null ? {} : { typeVersion: ofType.version }) };
+    if (mismatches.length === 0) return checked;
+    return { ...checked, invalid: this.#mismatch(source, call, mismatches) };
+  }
+
+  /** The body as JSON: as it is, or from the bytes of a message. */
+  #read(
+    source: Source,
+    call: IngestCall,
+    version: EventTypeVersion | undefined,
+    given: Parsed | undefined,
+  ): ReadBody {
+    const ofSource = source.protobuf ?? null;
+    const definition = ofSource ?? version?.protobuf ?? null;
+    const isJson = isJsonType(headerValue(call.headers, 'content-type') ?? null);
+    if (definition === null || isJson) return this.#readJson(ofSource, call, given);
+    const protobuf = ofSource === null ? 'type' : 'source';
+    // The verifier has decoded it already where the source says what it is.
+    if (protobuf === 'source' && given !== undefined) return { parsed: given, protobuf };
+    const decoded = this.#services.protobufs.decode(definition, call.body);
+    return decoded.ok ? { parsed: { value: decoded.value }, protobuf } : unreadable(decoded.error);
+  }
+
+  #readJson(message: ProtobufMessage | null, call: IngestCall, given: Parsed | undefined): ReadBody {
     const parsed = given ?? { value: parseJson(call.body) };
     // Schemas that name no type let `null` pass, which is also what stands for no JSON at all.
     const isJson = parsed.value !== null || TEXT.decode(call.body.subarray(0, 64)).trim() === 'null';
-    if (!isJson) return { parsed, invalid: this.#mismatch(source, call, [NOT_JSON]) };
-    const ofType = usesCatalogue ? this.#types.check(source.tenant, type, null, parsed.value) : null;
-    const own = source.schema === null ? [] : this.#services.schemas.mismatches(source.schema, parsed.value);
-    const mismatches = [...own, ...(ofType?.mismatches ?? [])];
-    const version = ofType === null ? {} : { typeVersion: ofType.version };
-    if (mismatches.length === 0) return { parsed, ...version };
-    return { parsed, ...version, invalid: this.#mismatch(source, call, mismatches) };
+    if (!isJson) return unreadable('is not JSON');
+    const encoded = message === null ? null : this.#services.protobufs.encode(message, parsed.value);
+    return encoded?.ok === false ? unreadable(encoded.error) : { parsed };
   }
 
   /** What is wrong in words, for a source that marks; thrown for one that rejects. */
@@ -237,7 +272,7 @@ export class Ingest {
     verdict: Verified,
     nowMs: number,
     type: string,
-    { typeVersion, invalid }: Omit<CheckedBody, 'parsed'>,
+    { typeVersion, protobuf, invalid }: Omit<CheckedBody, 'parsed'>,
   ): Event {
     const { source } = active;
     const identity: EventIdentity = verdict.event;
@@ -275,6 +310,7 @@ export class Ingest {
         dedupeKey: null,
         ...(hops === 0 ? {} : { hops }),
         ...(typeVersion === undefined ? {} : { typeVersion }),
+        ...(protobuf === undefined ? {} : { protobuf }),
         ...(invalid === undefined ? {} : { invalid }),
       },
     };
@@ -299,6 +335,10 @@ export class Ingest {
     const expiresAt = event.receivedAt + source.dedupe.windowMs;
     return { scope: source.id, key, expiresAt, fingerprint: '' };
   }
+}
+
+function unreadable(message: string): { readonly error: FieldError } {
+  return { error: { pointer: '', message } };
 }
 
 function eventTypeOf({ type }: EventIdentity): string {

@@ -1,10 +1,10 @@
-import { headerValue, type Event } from '../domain/event.ts';
+import { headerValue, isJsonType, type Event } from '../domain/event.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
 import { HOPS_HEADER } from './chains.ts';
 import type { Directory } from './directory.ts';
-import type { EventViews } from './event-views.ts';
+import type { Conversion, EventViews } from './event-views.ts';
 import { isRecord, parseJson } from './expression-input.ts';
 import type { Services } from './services.ts';
 
@@ -133,8 +133,7 @@ export class OutboundRequests {
     const input = this.#views.of(event);
     const conversion = this.#views.conversion(subscription, event, input);
     if (conversion?.ok === false) return { failure: conversion.error, reason: 'conversion_failed' };
-    const content =
-      conversion === null ? asItCame(event) : convertedContent(event, conversion.data, conversion.to);
+    const content = conversion === null ? asItCame(event) : convertedContent(event, conversion);
     if (subscription.transform === null) return content;
     const { transform } = this.#directory.activeSubscription(subscription);
     const result = transform?.evaluate(this.#views.seenBy(subscription, event, input));
@@ -217,10 +216,14 @@ function asItCame({ contentType, body, origin }: Event): Content {
 }
 
 /** The event with other data, in the shape in which it came. */
-function convertedContent(event: Event, data: Readonly<Record<string, unknown>>, version: number): Content {
+function convertedContent(
+  event: Event,
+  { data, bytes, to: version }: Extract<Conversion, { ok: true }>,
+): Content {
+  if (bytes !== null) return { type: event.contentType ?? 'application/protobuf', body: bytes, version };
   const { cloudEvent } = event.origin;
-  const isJson = /[/+]json\b/i.test(event.contentType ?? '');
-  const type = isJson && event.contentType !== null ? event.contentType : 'application/json';
+  const type =
+    event.contentType !== null && isJsonType(event.contentType) ? event.contentType : 'application/json';
   const content = (value: unknown): Content => ({
     type,
     body: ENCODER.encode(JSON.stringify(value)),

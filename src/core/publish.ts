@@ -6,7 +6,6 @@ import type { Acceptance, Accepted, IncomingEvent } from './acceptance.ts';
 import type { Chains } from './chains.ts';
 import type { Directory } from './directory.ts';
 import type { EventTypes } from './event-types.ts';
-import { EventInput } from './expression-input.ts';
 import { usableTraceparent } from './outbound-request.ts';
 import type { Services } from './services.ts';
 
@@ -150,16 +149,12 @@ export class Publish {
   /** Refuses what does not fit the catalogue; notes the version of what does. */
   #checked(published: PublishedEvent, incoming: IncomingEvent, at: string): IncomingEvent {
     const { event } = incoming;
-    let { parsed } = incoming;
-    const data = (): unknown => {
-      const input = new EventInput(event, parsed);
-      parsed = { value: input.body };
-      return input.data;
-    };
-    const pointers = PLACES[published.cloudEvent ?? 'own'](at);
-    const version = this.#types.checkPublished(event, published.typeVersion ?? null, data, pointers);
-    if (version === undefined) return incoming;
-    return { event: { ...event, origin: { ...event.origin, typeVersion: version } }, parsed };
+    const places = PLACES[published.cloudEvent ?? 'own'](at);
+    const checked = this.#types.checkPublished(event, published.typeVersion ?? null, incoming.parsed, places);
+    if (checked === undefined) return incoming;
+    const { version, parsed, protobuf } = checked;
+    const noted = { typeVersion: version, ...(protobuf === undefined ? {} : { protobuf }) };
+    return { event: { ...event, origin: { ...event.origin, ...noted } }, parsed };
   }
 
   #idempotencyClaim(published: PublishedEvent, call: PublishCall): DedupeClaim | null {

@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Expressions } from '../ports/expressions.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Protobufs } from '../ports/protobufs.ts';
 import type { Randomness } from '../ports/randomness.ts';
 import type { SecretBox, SecretKeys } from '../ports/secret-box.ts';
 import type { Schemas } from '../ports/schemas.ts';
@@ -25,6 +26,7 @@ export interface Services {
   readonly secretKeys: SecretKeys;
   readonly addresses: AddressRules;
   readonly schemas: Schemas;
+  readonly protobufs: Protobufs;
   readonly log: Logger;
   readonly metrics: Metrics;
 }

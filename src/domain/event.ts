@@ -49,6 +49,8 @@ export interface EventOrigin {
   readonly stopped?: 'max_hops';
   /** The version of its type in the catalogue that it was checked against; absent = it was not. */
   readonly typeVersion?: number;
+  /** Set when the data is a message of Protocol Buffers: whose definition says which. */
+  readonly protobuf?: 'source' | 'type';
   /** Set when the source accepts events that fail its checks and marks them. */
   readonly invalid?: string;
   /** Set for events published as CloudEvents: the content mode that they came in. */
@@ -79,4 +81,9 @@ export function headerValue(headers: readonly string[], name: string): string | 
     if (headers[index]?.toLowerCase() === wanted) return headers[index + 1];
   }
   return undefined;
+}
+
+/** Whether a content type says that a body is JSON: `application/json`, or a type that ends in `+json`. */
+export function isJsonType(contentType: string | null): boolean {
+  return /^[^;]*[/+]json\s*(;|$)/i.test(contentType ?? '');
 }

@@ -1,5 +1,5 @@
 import { sameJson } from './same-json.ts';
-import { isRecord, resolve, type SchemaNode } from './schema-nodes.ts';
+import { isRecord, NO_SUBSCHEMAS, resolve, type SchemaNode, SUBSCHEMA_MAPS } from './schema-nodes.ts';
 
 /** Keywords that say nothing about which values fit. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set([
@@ -20,9 +20,6 @@ export const ANNOTATIONS: ReadonlySet<string> = new Set([
   '$defs',
   'definitions',
 ]);
-
-const MAPS: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas']);
-const DATA: ReadonlySet<string> = new Set(['const', 'enum', 'dependentRequired']);
 
 /**
  * Whether two subschemas say the same in the same words, whatever they are titled and wherever what they
@@ -47,8 +44,8 @@ function same(left: SchemaNode, right: SchemaNode, isSchema: boolean, seen: Set<
   return names.every((name) => {
     if (!Object.hasOwn(theirs, name)) return false;
     if (isSchema && name === '$ref') return sameTarget(left.root, ours[name], right.root, theirs[name], seen);
-    if (isSchema && DATA.has(name)) return sameJson(ours[name], theirs[name]);
-    const isInnerSchema = !isSchema || !MAPS.has(name);
+    if (isSchema && NO_SUBSCHEMAS.has(name)) return sameJson(ours[name], theirs[name]);
+    const isInnerSchema = !isSchema || !SUBSCHEMA_MAPS.has(name);
     return same({ ...left, schema: ours[name] }, { ...right, schema: theirs[name] }, isInnerSchema, seen);
   });
 }

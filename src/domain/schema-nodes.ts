@@ -1,5 +1,24 @@
 import { pointerToken } from './json-pointer.ts';
 
+/** Keywords whose values are maps of subschemas by a name of the author's choice. */
+export const SUBSCHEMA_MAPS: ReadonlySet<string> = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+]);
+
+/** Keywords whose values hold no subschemas, so that a `$ref` in them is just a word. */
+export const NO_SUBSCHEMAS: ReadonlySet<string> = new Set([
+  'const',
+  'enum',
+  'default',
+  'examples',
+  'dependentRequired',
+  '$vocabulary',
+]);
+
 /** A subschema with where it stands. */
 export interface SchemaNode {
   readonly schema: unknown;

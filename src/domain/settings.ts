@@ -50,6 +50,8 @@ export interface Source extends Setting {
   readonly maxBodyBytes: number;
   /** JSON Schema (2020-12) of the body, `null` = none. */
   readonly schema: Readonly<Record<string, unknown>> | null;
+  /** The message that a body is, unless its content type is JSON; absent like `null` = none. */
+  readonly protobuf?: ProtobufMessage | null;
   /** Check events against the newest version of their type in the catalogue; absent = do not. */
   readonly useCatalogue?: boolean;
   readonly onInvalid: 'reject' | 'mark';

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
+import { asyncApi } from '../api/asyncapi.ts';
 import { findRawEvent } from '../api/raw-event.ts';
 import { openApi } from '../api/openapi.ts';
 import type { HttpContext } from './http-context.ts';
 import { sendProblem } from './problem-response.ts';
 import { authenticated } from './rest.ts';
 
-/** What is not an operation: health, metrics, the description, and an event's bytes. */
+/** What is not an operation: health, metrics, the descriptions, and an event's bytes. */
 export function serviceRoutes(app: FastifyInstance, context: HttpContext): void {
   app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
 
@@ -24,6 +25,17 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
   });
 
   app.get('/openapi.json', (_request, reply) => reply.send(openApi(context.version)));
+
+  app.get<{ Querystring: { tenant?: string } }>('/asyncapi.json', async (request, reply) => {
+    try {
+      const { tenant } = request.query;
+      const operationContext = await authenticated(context, request);
+      void reply.header('cache-control', 'no-store');
+      return await reply.send(asyncApi(operationContext, context.version, tenant));
+    } catch (error) {
+      return sendProblem(reply, context.asProblem(error, request.id), request.id);
+    }
+  });
 
   app.get<{ Params: { id: string } }>('/v1/events/:id/raw', async (request, reply) => {
     try {

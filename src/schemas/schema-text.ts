@@ -1,5 +1,6 @@
 import type { FieldError } from '../domain/problem.ts';
 import { pointerToken } from '../domain/json-pointer.ts';
+import { isRecord, NO_SUBSCHEMAS, SUBSCHEMA_MAPS } from '../domain/schema-nodes.ts';
 import { compilePattern } from './linear-patterns.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -8,24 +9,6 @@ type Json = Readonly<Record<string, unknown>>;
 const MAX_BYTES = 256 * 1024;
 const MAX_SUBSCHEMAS = 5_000;
 const MAX_DEPTH = 64;
-
-/** Their values are no subschemas, so that a "$ref" in them is just a word. */
-const DATA: ReadonlySet<string> = new Set([
-  'const',
-  'enum',
-  'default',
-  'examples',
-  'dependentRequired',
-  '$vocabulary',
-]);
-/** Their values are maps of subschemas by a name of the author's choice. */
-const MAPS: ReadonlySet<string> = new Set([
-  'properties',
-  'patternProperties',
-  '$defs',
-  'definitions',
-  'dependentSchemas',
-]);
 
 /** The keyword that charges for a subschema; nobody else's schema has it. */
 export const STEPS_KEYWORD = 'x-ringback-steps';
@@ -63,7 +46,8 @@ class Inspector {
     for (const [name, value] of Object.entries(node)) {
       const at = `${pointer}/${pointerToken(name)}`;
       if (isSchema) this.#keyword(name, value, at, depth);
-      if (!isSchema || !DATA.has(name)) this.visit(value, at, depth + 1, !isSchema || !MAPS.has(name));
+      if (!isSchema || !NO_SUBSCHEMAS.has(name))
+        this.visit(value, at, depth + 1, !isSchema || !SUBSCHEMA_MAPS.has(name));
     }
   }
 
@@ -114,7 +98,10 @@ function meteredNode(node: unknown, isSchema: boolean): unknown {
   if (!isRecord(node)) return node;
   const copy: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(node)) {
-    copy[name] = isSchema && DATA.has(name) ? value : meteredNode(value, !isSchema || !MAPS.has(name));
+    copy[name] =
+      isSchema && NO_SUBSCHEMAS.has(name)
+        ? value
+        : meteredNode(value, !isSchema || !SUBSCHEMA_MAPS.has(name));
   }
   // An empty schema costs nothing, and would cost something with a keyword in it.
   if (isSchema && Object.keys(node).length > 0)
@@ -129,8 +116,4 @@ function entriesOf(schema: Json): number {
     else if (isRecord(value)) entries += Object.keys(value).length;
   }
   return entries;
-}
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -24,6 +24,8 @@ export interface SourceVerifierOptions extends Credentials {
   readonly verification?: unknown;
   /** Whether a handshake may bring a secret. Default: while there is none. */
   readonly awaitsSecret?: boolean;
+  /** Reads a body that is no JSON, once it is proven, for the identity of its event; undefined: it cannot. */
+  readonly decode?: (request: SourceRequest) => { readonly value: unknown } | undefined;
   /** Fetches key documents; give it an address guard. Default: the global `fetch`. */
   readonly fetch?: FetchLike;
 }
@@ -102,13 +104,20 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
     return { ok: false, reason: error.reason, code: code === 'not_ready' ? 'source_not_ready' : code };
   }
 
+  /** Only what is proven is decoded. */
+  function identify(view: RequestView, request: SourceRequest): EventIdentity {
+    const decoded = options.decode?.(request);
+    if (decoded !== undefined) view.takeJson(decoded.value);
+    return readIdentity(view);
+  }
+
   return {
     verify(request) {
       const view = views.get(request) ?? viewOf(request);
       try {
         const proof = runWithNodeCrypto(scheme.check(view), fetchKey);
-        if (!(proof instanceof Promise)) return accepted(view, proof, readIdentity(view));
-        return proof.then((value) => accepted(view, value, readIdentity(view))).catch(refused);
+        if (!(proof instanceof Promise)) return accepted(view, proof, identify(view, request));
+        return proof.then((value) => accepted(view, value, identify(view, request))).catch(refused);
       } catch (error) {
         return refused(error);
       }

@@ -4,6 +4,8 @@ import type { Answer } from '../../packages/client/src/verify/handshake-rule.ts'
 import { isRecord, plainText } from '../../packages/client/src/verify/reference.ts';
 import { schemeCovers } from '../../packages/client/src/verify/scheme-covers.ts';
 import { selectScheme } from '../../packages/client/src/verify/select-scheme.ts';
+import type { Protobufs } from '../ports/protobufs.ts';
+import { headerValue, isJsonType } from '../domain/event.ts';
 import type { FieldError } from '../domain/problem.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
@@ -17,16 +19,22 @@ import type {
 import type { SourceRequest, SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
+export interface VerifiersOptions {
+  readonly fetch?: FetchLike;
+  readonly protobufs?: Protobufs;
+}
+
 /**
  * The verifiers of the built-in providers and of declared schemes.
  *
  * @param options.fetch fetches key documents; give it the address guard.
+ * @param options.protobufs reads the identity of events whose body is a message.
  */
-export function createVerifiers(options: { readonly fetch?: FetchLike } = {}): Verifiers {
+export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   const ids = [...Object.keys(providers), ...genericProviders].toSorted((a, b) => (a < b ? -1 : 1));
   return {
     compile: (source, secrets, { awaitsSecret = false } = {}) =>
-      compileSource(source, secrets, awaitsSecret, options.fetch),
+      compileSource(source, secrets, awaitsSecret, options),
     traits,
     providers: () => ids,
   };
@@ -36,7 +44,7 @@ function compileSource(
   source: Source,
   secrets: readonly string[],
   awaitsSecret: boolean,
-  fetchLike: FetchLike | undefined,
+  { fetch: fetchLike, protobufs }: VerifiersOptions,
 ): SourceVerifier {
   try {
     const settings = readConfig(source.config);
@@ -47,6 +55,7 @@ function compileSource(
       ...settings,
       ...(source.verification === null ? {} : { verification: source.verification }),
       ...(fetchLike === undefined ? {} : { fetch: fetchLike }),
+      ...decoding(source, protobufs),
     });
     // Both questions about one request must reach the verifier as one object: it parses once.
     const requests = new WeakMap<IngestRequest, SourceRequest>();
@@ -72,6 +81,21 @@ function compileSource(
     if (!(error instanceof VerifierSettingsError)) throw error;
     throw new Problem('validation_failed', error.message, { errors: error.errors, cause: error });
   }
+}
+
+/** A body is a message unless its content type is JSON. */
+function decoding(
+  { protobuf = null }: Source,
+  protobufs: Protobufs | undefined,
+): Pick<SourceVerifierOptions, 'decode'> {
+  if (protobuf === null || protobufs === undefined) return {};
+  return {
+    decode: ({ rawHeaders, body }) => {
+      if (isJsonType(headerValue(rawHeaders, 'content-type') ?? null)) return undefined;
+      const decoded = protobufs.decode(protobuf, body);
+      return decoded.ok ? { value: decoded.value } : undefined;
+    },
+  };
 }
 
 function traits(source: Source): SourceTraits | null {

@@ -95,6 +95,7 @@ describe('pages', () => {
       'GET /readyz',
       'GET /metrics',
       'GET /openapi.json',
+      'GET /asyncapi.json',
     );
     const shapes = new Set(known.map((one) => one.replaceAll(/\{\w+\}/g, '{}')));
     const unknown = PAGES.flatMap((page) =>

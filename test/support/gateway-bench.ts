@@ -15,6 +15,7 @@ import type { SecretBox } from '../../src/ports/secret-box.ts';
 import type { OutboundRequest, Sender, WebhookSigner } from '../../src/ports/sender.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { IngestRequest, SourceVerdict, Verifiers } from '../../src/ports/verifier.ts';
+import { DescriptorProtobufs } from '../../src/schemas/protobufs.ts';
 import { JsonSchemas } from '../../src/schemas/json-schemas.ts';
 import { createMemoryStore } from '../../src/stores/memory/memory-store.ts';
 import { FakeClock, settled } from '../../src/testing/fake-clock.ts';
@@ -191,6 +192,7 @@ export class Bench {
         refuseUrl: (url) => (/^https?:\/\//.test(url) ? null : 'is not a web URL'),
       },
       schemas: new JsonSchemas(),
+      protobufs: new DescriptorProtobufs(),
       log: this.log,
       metrics: {
         eventAccepted: (provider) => this.counted.push(`accepted:${provider}`),

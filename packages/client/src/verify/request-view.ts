@@ -79,6 +79,11 @@ export class RequestView {
     return this.#json === false ? undefined : this.#json;
   }
 
+  /** Takes a value for the body as JSON: what a body of another format says. */
+  takeJson(value: unknown): void {
+    this.#json = { value };
+  }
+
   /** The body as URL-encoded form fields. */
   form(): URLSearchParams {
     this.#form ??= new URLSearchParams(fromUtf8(this.body));
