@@ -188,7 +188,8 @@ function decoded(segment: string): string {
   }
 }
 
-async function save(context: OperationContext, destination: Destination): Promise<void> {
+/** Everything that would make the destination unusable, told now and not at the first delivery. */
+function checked(context: OperationContext, destination: Destination): Destination {
   const { addresses } = context.gateway.services;
   const errors: FieldError[] = [];
   const check = (pointer: string, message: string | null): void => {
@@ -211,7 +212,7 @@ async function save(context: OperationContext, destination: Destination): Promis
     const fields = errors.map(({ pointer, message }) => `${pointer.slice(1)}: ${message}`);
     throw new Problem('validation_failed', fields.join('; '), { errors });
   }
-  await context.gateway.settings.save('destination', destination, context.caller);
+  return destination;
 }
 
 function newSecret(
@@ -266,7 +267,7 @@ const create = operation({
       updatedAt: now,
     };
     const destination = changed(context, blank, body);
-    await save(context, destination);
+    await context.gateway.settings.save('destination', checked(context, destination), context.caller);
     return { ...destinationView(destination), secret };
   },
 });
@@ -318,9 +319,10 @@ const update = operation({
   output: destinationOut,
   status: 200,
   run: async (context, { params, body }) => {
-    const before = context.gateway.settings.find('destination', params.id, context.caller.principal);
-    const destination = changed(context, before, body);
-    await save(context, destination);
+    const { settings } = context.gateway;
+    const destination = await settings.change('destination', params.id, context.caller, (before) =>
+      checked(context, changed(context, before, body)),
+    );
     return destinationView(destination);
   },
 });
@@ -364,18 +366,20 @@ const rotateSecret = operation({
   output: destinationWithSecretOut,
   status: 200,
   run: async (context, { params, body }) => {
-    const before = context.gateway.settings.find('destination', params.id, context.caller.principal);
-    const secret = newSecret(context, before.signing, body.secret);
+    const { settings, services } = context.gateway;
+    const { signing } = settings.find('destination', params.id, context.caller.principal);
+    const secret = newSecret(context, signing, body.secret);
     if (secret === null)
       throw new Problem('conflict', 'the destination signs nothing, so there is no secret');
-    const now = context.gateway.services.clock.now();
+    const now = services.clock.now();
     const endsAt = now + (body.grace ?? DEFAULT_GRACE_MS);
-    const previous = before.secrets
-      .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
-      .map((old) => ({ ...old, expiresAt: Math.min(old.expiresAt ?? endsAt, endsAt) }));
-    const secrets = [seal(context, before.id, secret), ...previous];
-    const destination = { ...before, secrets, updatedAt: now };
-    await save(context, destination);
+    const destination = await settings.change('destination', params.id, context.caller, (before) => {
+      const previous = before.secrets
+        .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+        .map((old) => ({ ...old, expiresAt: Math.min(old.expiresAt ?? endsAt, endsAt) }));
+      const secrets = [seal(context, before.id, secret), ...previous];
+      return checked(context, { ...before, secrets, updatedAt: now });
+    });
     return { ...destinationView(destination), secret };
   },
 });

@@ -168,15 +168,15 @@ const update = operation({
   output: keyOut,
   status: 200,
   run: async (context, { params, body }) => {
-    const before = findKey(context, params.id);
-    const key: ApiKey = {
+    const { settings, services } = context.gateway;
+    findKey(context, params.id);
+    const key = await settings.change('key', params.id, context.caller, (before) => ({
       ...before,
       name: body.name ?? before.name,
       scopes: body.scopes ?? before.scopes,
       expiresAt: body.expires_at === undefined ? before.expiresAt : body.expires_at,
-      updatedAt: context.gateway.services.clock.now(),
-    };
-    await context.gateway.settings.save('key', key, context.caller);
+      updatedAt: services.clock.now(),
+    }));
     return keyView(context, key);
   },
 });
@@ -195,17 +195,19 @@ const rotate = operation({
   output: keyWithTextOut,
   status: 200,
   run: async (context, { params, body }) => {
-    const before = findKey(context, params.id);
-    const now = context.gateway.services.clock.now();
+    const { settings, services } = context.gateway;
+    findKey(context, params.id);
+    const now = services.clock.now();
     const endsAt = now + (body.grace ?? DEFAULT_GRACE_MS);
     const { text, hash, hint } = newText(context);
-    const earlier = stillAccepted(before, now).map((old) => ({
-      ...old,
-      expiresAt: Math.min(old.expiresAt, endsAt),
-    }));
-    const previous = [{ hash: before.hash, hint: before.hint, expiresAt: endsAt }, ...earlier];
-    const key = { ...before, hash, hint, previous: previous.slice(0, MAX_PREVIOUS), updatedAt: now };
-    await context.gateway.settings.save('key', key, context.caller);
+    const key = await settings.change('key', params.id, context.caller, (before) => {
+      const earlier = stillAccepted(before, now).map((old) => ({
+        ...old,
+        expiresAt: Math.min(old.expiresAt, endsAt),
+      }));
+      const previous = [{ hash: before.hash, hint: before.hint, expiresAt: endsAt }, ...earlier];
+      return { ...before, hash, hint, previous: previous.slice(0, MAX_PREVIOUS), updatedAt: now };
+    });
     return { ...keyView(context, key), key: text };
   },
 });

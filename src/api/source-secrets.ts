@@ -3,7 +3,7 @@ import { Problem } from '../domain/problem.ts';
 import type { Source, SourceSecret } from '../domain/settings.ts';
 import { durationField, id, idParams, instant, isoTime, nothing } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
-import { saveSource, sealSecret, secretText, sourceOut } from './sources.ts';
+import { changeSource, sealSecret, secretText, sourceOut } from './sources.ts';
 
 const numberParams = z.strictObject({ id, number: z.coerce.number().int().min(0) });
 /** Long enough to go through a provider's form. */
@@ -24,16 +24,17 @@ const addSecret = operation({
   output: sourceOut,
   status: 201,
   run: (context, { params, body }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
     const now = context.gateway.services.clock.now();
     const expiresAt = body.previous_expire_in === undefined ? null : now + body.previous_expire_in;
-    const previous = source.secrets.map((secret) =>
-      expiresAt === null
-        ? secret
-        : { ...secret, expiresAt: Math.min(secret.expiresAt ?? expiresAt, expiresAt) },
-    );
-    const secrets = [sealSecret(context, source.id, body.secret), ...previous];
-    return saveSource(context, { ...source, secrets, updatedAt: now });
+    return changeSource(context, params.id, (source) => {
+      const previous = source.secrets.map((secret) =>
+        expiresAt === null
+          ? secret
+          : { ...secret, expiresAt: Math.min(secret.expiresAt ?? expiresAt, expiresAt) },
+      );
+      const secrets = [sealSecret(context, source.id, body.secret), ...previous];
+      return { ...source, secrets, updatedAt: now };
+    });
   },
 });
 
@@ -49,13 +50,14 @@ const removeSecret = operation({
   output: sourceOut,
   status: 200,
   run: (context, { params }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    if (source.secrets[params.number] === undefined) {
-      throw new Problem('not_found', `the source has no secret ${params.number}`);
-    }
-    const secrets = source.secrets.filter((_, index) => index !== params.number);
     const now = context.gateway.services.clock.now();
-    return saveSource(context, { ...source, secrets, updatedAt: now });
+    return changeSource(context, params.id, (source) => {
+      if (source.secrets[params.number] === undefined) {
+        throw new Problem('not_found', `the source has no secret ${params.number}`);
+      }
+      const secrets = source.secrets.filter((_, index) => index !== params.number);
+      return { ...source, secrets, updatedAt: now };
+    });
   },
 });
 
@@ -83,7 +85,11 @@ const awaitSecret = operation({
     }
     const now = services.clock.now();
     const until = now + (body.for ?? DEFAULT_WAIT_MS);
-    return saveSource(context, { ...source, awaitsSecret: { until }, updatedAt: now });
+    return changeSource(context, source.id, (before) => ({
+      ...before,
+      awaitsSecret: { until },
+      updatedAt: now,
+    }));
   },
 });
 

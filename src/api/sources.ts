@@ -202,13 +202,17 @@ export function sealSecret(context: OperationContext, sourceId: string, text: st
   return { sealed: secrets.seal(text, sourceId), createdAt: clock.now(), expiresAt: null };
 }
 
-/** Checks and saves the source, and answers it as JSON. */
-export async function saveSource(
+/** Changes a source as it is when earlier changes are saved, checks it, and answers it as JSON. */
+export async function changeSource(
   context: OperationContext,
-  source: Source,
+  sourceId: string,
+  change: (source: Source) => Source,
 ): Promise<z.input<typeof sourceOut>> {
-  check(source, context);
-  await context.gateway.settings.save('source', source, context.caller);
+  const source = await context.gateway.settings.change('source', sourceId, context.caller, (before) => {
+    const after = change(before);
+    check(after, context);
+    return after;
+  });
   return sourceView(source, context);
 }
 
@@ -223,7 +227,7 @@ const create = operation({
   body: createBody,
   output: sourceOut,
   status: 201,
-  run: (context, { body }) => {
+  run: async (context, { body }) => {
     const { services } = context.gateway;
     const now = services.clock.now();
     const sourceId = services.ids.make('src');
@@ -253,7 +257,10 @@ const create = operation({
     // Who gives no secret lets the provider bring it, if it is one that does.
     const isAwaited =
       source.secrets.length === 0 && services.verifiers.traits(source)?.handsSecretOver === true;
-    return saveSource(context, isAwaited ? { ...source, awaitsSecret: { until: null } } : source);
+    const made = isAwaited ? { ...source, awaitsSecret: { until: null } } : source;
+    check(made, context);
+    await context.gateway.settings.save('source', made, context.caller);
+    return sourceView(made, context);
   },
 });
 
@@ -303,10 +310,8 @@ const update = operation({
   body: changeBody,
   output: sourceOut,
   status: 200,
-  run: (context, { params, body }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    return saveSource(context, changed(source, body, context.gateway.services.clock.now()));
-  },
+  run: (context, { params, body }) =>
+    changeSource(context, params.id, (source) => changed(source, body, context.gateway.services.clock.now())),
 });
 
 const remove = operation({

@@ -229,8 +229,9 @@ function sourceIds(
   return ids;
 }
 
-async function save(context: OperationContext, subscription: Subscription) {
-  const { directory, settings } = context.gateway;
+/** Everything that would make the subscription unusable, told now and not at the first event. */
+function check(context: OperationContext, subscription: Subscription): Subscription {
+  const { directory } = context.gateway;
   const destination = directory.destination(subscription.destinationId);
   if (destination === undefined || destination.tenant !== subscription.tenant) {
     const message = `there is no destination ${subscription.destinationId}`;
@@ -243,8 +244,7 @@ async function save(context: OperationContext, subscription: Subscription) {
   checkExpression(directory, subscription.filter, '/filter');
   checkExpression(directory, subscription.sessionKey, '/session_key');
   checkExpression(directory, subscription.transform, '/transform');
-  await settings.save('subscription', subscription, context.caller);
-  return subscriptionView(subscription);
+  return subscription;
 }
 
 const create = operation({
@@ -281,7 +281,9 @@ const create = operation({
       createdAt: now,
       updatedAt: now,
     };
-    return save(context, changed(context, blank, body));
+    const subscription = check(context, changed(context, blank, body));
+    await context.gateway.settings.save('subscription', subscription, context.caller);
+    return subscriptionView(subscription);
   },
 });
 
@@ -332,9 +334,14 @@ const update = operation({
   body: changeBody,
   output: subscriptionOut,
   status: 200,
-  run: (context, { params, body }) => {
-    const before = context.gateway.settings.find('subscription', params.id, context.caller.principal);
-    return save(context, changed(context, before, body));
+  run: async (context, { params, body }) => {
+    const subscription = await context.gateway.settings.change(
+      'subscription',
+      params.id,
+      context.caller,
+      (before) => check(context, changed(context, before, body)),
+    );
+    return subscriptionView(subscription);
   },
 });
 

@@ -44,8 +44,14 @@ export class Acceptance {
   }
 
   /** Keeps one event. Rejects with a `Problem` when it could not be kept: nothing was answered yet. */
-  async accept(incoming: IncomingEvent, dedupe: DedupeClaim | null, provider: string): Promise<Accepted> {
-    const request = this.#request(incoming, dedupe);
+  async accept(
+    incoming: IncomingEvent,
+    dedupe: DedupeClaim | null,
+    provider: string,
+    idempotency?: DedupeClaim,
+  ): Promise<Accepted> {
+    const planned = this.#request(incoming, dedupe);
+    const request = idempotency === undefined ? planned : { ...planned, idempotency };
     const appended = await this.#orRelease([request], this.#services.store.log.append(request));
     return this.#appended(request, appended, provider);
   }

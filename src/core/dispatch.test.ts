@@ -418,8 +418,17 @@ describe('pausing', () => {
   test('bug: what was being written while its destination was paused lost an attempt that nobody made', async () => {
     const bench = await startedBench();
     const destination = await bench.receiver();
+    const { log } = bench.store;
+    const append = log.append.bind(log);
+    const gate = Promise.withResolvers<undefined>();
+    vi.spyOn(log, 'append').mockImplementationOnce(async (request) => {
+      await gate.promise;
+      return append(request);
+    });
     const published = bench.publish();
+    await settled();
     await bench.gateway.settings.setDestinationState(destination.id, 'paused', null, OPERATOR);
+    gate.resolve(undefined);
     await published;
     await bench.clock.advance(200_000);
     const [delivery] = await bench.deliveries();

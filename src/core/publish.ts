@@ -70,8 +70,12 @@ export class Publish {
   async one(published: PublishedEvent, call: PublishCall): Promise<Accepted> {
     const hops = await this.#hops(published, call);
     const incoming = this.#checked(published, this.#incoming(published, call, hops), '');
-    const dedupe = this.#idempotencyClaim(published, call) ?? this.#ownIdClaim(published, incoming.event);
-    const accepted = await this.#acceptance.accept(incoming, dedupe, 'api');
+    const key = this.#idempotencyClaim(published, call);
+    const ownId = this.#ownIdClaim(published, incoming.event);
+    const accepted =
+      key === null || ownId === null
+        ? await this.#acceptance.accept(incoming, key ?? ownId, 'api')
+        : await this.#acceptance.accept(incoming, ownId, 'api', key);
     return accepted.duplicate && call.idempotency !== null ? this.#asAtFirst(accepted) : accepted;
   }
 

@@ -18,6 +18,9 @@ export const GATEWAY_ITSELF: Caller = {
   remoteAddress: null,
 };
 
+/** How often a change is made anew because others were quicker. */
+const CHANGE_TRIES = 5;
+
 /** Deliveries ended in one transaction, so that nobody waits long behind it. */
 const END_STEP = 500;
 
@@ -39,7 +42,7 @@ export class SettingsChanges {
   readonly #lanes: LaneControl;
   readonly #reader: SettingsReader;
   /** The last change of each setting that is being saved. */
-  readonly #saving = new Map<string, Promise<void>>();
+  readonly #saving = new Map<string, Promise<unknown>>();
 
   constructor(services: Services, directory: Directory, lanes: LaneControl, reader: SettingsReader) {
     this.#services = services;
@@ -66,13 +69,22 @@ export class SettingsChanges {
     setting: SettingKinds[Kind],
     caller: Caller,
   ): Promise<void> {
-    const saving = this.#put(kind, setting, caller);
-    this.#saving.set(setting.id, saving);
-    try {
-      await saving;
-    } finally {
-      if (this.#saving.get(setting.id) === saving) this.#saving.delete(setting.id);
-    }
+    await this.#save(kind, setting, caller);
+  }
+
+  /**
+   * As `rewrite`, for a setting that the caller must be able to see; a `Problem` (`not_found`) otherwise.
+   * What `change` throws ends it.
+   */
+  async change<Kind extends SettingKind>(
+    kind: Kind,
+    id: string,
+    caller: Caller,
+    change: (setting: SettingKinds[Kind]) => SettingKinds[Kind],
+  ): Promise<SettingKinds[Kind]> {
+    this.find(kind, id, caller.principal);
+    const changed = await this.rewrite(kind, id, caller, change);
+    return changed ?? this.find(kind, id, caller.principal);
   }
 
   /**
@@ -86,14 +98,18 @@ export class SettingsChanges {
     caller: Caller,
     change: (setting: SettingKinds[Kind]) => SettingKinds[Kind] | null,
   ): Promise<SettingKinds[Kind] | null> {
-    for (let saving = this.#saving.get(id); saving !== undefined; saving = this.#saving.get(id)) {
-      await saving.catch(() => undefined);
+    for (let tries = 0; tries < CHANGE_TRIES; tries += 1) {
+      for (let saving = this.#saving.get(id); saving !== undefined; saving = this.#saving.get(id)) {
+        await saving.catch(() => undefined);
+      }
+      // From here to the save nothing is awaited: nobody else here can begin to save in between.
+      const setting = this.#directory.get(kind, id);
+      const changed = setting === undefined ? null : change(setting);
+      if (changed === null || (await this.#save(kind, changed, caller, setting))) return changed;
+      // Another node was quicker: its change is read, and ours is made from that.
+      await this.#reader.refresh();
     }
-    // From here to the save nothing is awaited: nobody else can begin to save in between.
-    const setting = this.#directory.get(kind, id);
-    const changed = setting === undefined ? null : change(setting);
-    if (changed !== null) await this.save(kind, changed, caller);
-    return changed;
+    throw new Problem('conflict', `the ${kind.replace('_', ' ')} is being changed by others; try again`);
   }
 
   async remove(kind: SettingKind, id: string, caller: Caller): Promise<void> {
@@ -120,10 +136,14 @@ export class SettingsChanges {
     reason: string | null,
     caller: Caller,
   ): Promise<SettingKinds['destination']> {
-    const before = this.find('destination', id, caller.principal);
     const now = this.#services.clock.now();
-    const after = { ...before, state, stateReason: reason, stateChangedAt: now, updatedAt: now };
-    await this.save('destination', after, caller);
+    const after = await this.change('destination', id, caller, (before) => ({
+      ...before,
+      state,
+      stateReason: reason,
+      stateChangedAt: now,
+      updatedAt: now,
+    }));
     if (state === 'paused') this.#lanes.hold(id);
     if (state === 'disabled') {
       this.#end({ destinationId: id, state: 'dead', reason: reason ?? 'destination_disabled' });
@@ -132,16 +152,39 @@ export class SettingsChanges {
     return after;
   }
 
+  async #save<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    caller: Caller,
+    expected?: SettingKinds[Kind],
+  ): Promise<boolean> {
+    const saving = this.#put(kind, setting, caller, expected);
+    this.#saving.set(setting.id, saving);
+    try {
+      return await saving;
+    } finally {
+      if (this.#saving.get(setting.id) === saving) this.#saving.delete(setting.id);
+    }
+  }
+
+  /** False = it is not as `expected` any more, and nothing was written. */
   async #put<Kind extends SettingKind>(
     kind: Kind,
     setting: SettingKinds[Kind],
     caller: Caller,
-  ): Promise<void> {
+    expected?: SettingKinds[Kind],
+  ): Promise<boolean> {
+    const store = this.#services.store.settings;
     const known = this.#directory.version;
-    const version = await this.#services.store.settings.put(kind, setting, this.#author(caller));
+    const author = this.#author(caller);
+    const version = await (expected === undefined
+      ? store.put(kind, setting, author)
+      : store.replace(kind, setting, author, expected));
+    if (version === null) return false;
     this.#directory.apply(kind, setting, version);
     this.#readMissed(known, version);
     if (kind === 'destination') this.#lanes.wake(setting.id, this.#services.clock.now());
+    return true;
   }
 
   /** What others changed between the two versions: the directory now says that it is past that. */

@@ -36,6 +36,11 @@ export interface DedupeClaim {
 export interface AppendRequest {
   readonly event: Event;
   readonly dedupe: DedupeClaim | null;
+  /**
+   * A second name that must be free too, and is looked at first: the idempotency key of a request whose
+   * event has an id of its own. Taken only when the event is written. Absent = there is none.
+   */
+  readonly idempotency?: DedupeClaim;
   readonly deliveries: readonly NewDelivery[];
 }
 

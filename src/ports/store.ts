@@ -47,6 +47,16 @@ export interface SettingsStore {
     setting: SettingKinds[Kind],
     author: ChangeAuthor,
   ): Promise<number>;
+  /**
+   * As `put`, but only while the setting is still as `expected`, which the change was made from: so no
+   * change undoes another that it has not seen. `null` = it is not, or is gone, and nothing was written.
+   */
+  replace<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    author: ChangeAuthor,
+    expected: SettingKinds[Kind],
+  ): Promise<number | null>;
   /** Removes a setting. Answers the new version, or `null` when there was none. */
   remove(kind: SettingKind, id: string, author: ChangeAuthor): Promise<number | null>;
   /** The settings of one kind as they were at `version`: what an event was matched against. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AppendRequest } from '../ports/event-log.ts';
+import type { AppendRequest, DedupeClaim } from '../ports/event-log.ts';
 import type { Store } from '../ports/store.ts';
 import { buildAppend, buildDedupe, buildEvent, buildOwed, type OwedAppend, START_MS } from './builders.ts';
 import { allOf, appendEach, FIRST_PAGE, idsOf } from './store-assertions.ts';
@@ -9,6 +9,7 @@ import type { StoreHarness } from './store-harness.ts';
 export function describeDedupeContract(harness: StoreHarness): void {
   describe('de-duplication', () => {
     describeDuplicates(harness);
+    describeTwoNames(harness);
     describeClaimsOnKeys(harness);
   });
   describe('appendAll', () => describeAppendAll(harness));
@@ -70,6 +71,57 @@ function describeDuplicates(harness: StoreHarness): void {
     const same = buildAppend({ dedupe: buildDedupe({ fingerprint: 'aaa' }) });
     expect(await store.log.append(same)).toMatchObject({ duplicate: true, conflict: false });
   });
+}
+
+function describeTwoNames(harness: StoreHarness): void {
+  it('looks at an idempotency key first, then at the own id, and takes both or neither', async () => {
+    const store = await harness.open();
+    const first = buildAppend({ dedupe: ownId('a'), idempotency: requestKey('1', 'x') });
+    await appendEach(store, first);
+    const answers = [
+      buildAppend({ dedupe: ownId('a'), idempotency: requestKey('1', 'x') }),
+      buildAppend({ dedupe: ownId('b'), idempotency: requestKey('1', 'y') }),
+      buildAppend({ dedupe: ownId('a'), idempotency: requestKey('2', 'z') }),
+      buildAppend({ dedupe: ownId('a') }),
+    ].map((request) => store.log.append(request));
+    expect(await Promise.all(answers)).toMatchObject([
+      { eventId: first.event.id, duplicate: true, conflict: false },
+      { eventId: first.event.id, duplicate: true, conflict: true },
+      { eventId: first.event.id, duplicate: true, conflict: false },
+      { eventId: first.event.id, duplicate: true, conflict: false },
+    ]);
+    // What was refused has taken nothing: neither the id of the second nor the key of the third.
+    const later = buildAppend({ dedupe: ownId('b'), idempotency: requestKey('2', 'w') });
+    expect(await store.log.append(later)).toMatchObject({ eventId: later.event.id, duplicate: false });
+    expect(await store.queries.dedupeHolder('idempotency', '2')).toBe(later.event.id);
+  });
+
+  it('gives a free idempotency key and a free own id to one of many that come at once', async () => {
+    const store = await harness.open();
+    const requests = Array.from({ length: 24 }, (_, index) =>
+      buildAppend({
+        dedupe: buildDedupe({ scope: 'own', key: `id${index % 3}` }),
+        idempotency: buildDedupe({ scope: 'idempotency', key: `key${index % 4}` }),
+      }),
+    );
+    const answers = await Promise.all(requests.map((request) => store.log.append(request)));
+    const written = answers.filter(({ duplicate }) => !duplicate).map(({ eventId }) => eventId);
+    expect(idsOf((await store.queries.events({}, FIRST_PAGE)).items).toSorted()).toEqual(written.toSorted());
+    // Three ids are free and each of the first three requests has a key of its own.
+    expect(written).toHaveLength(3);
+    const holders = await Promise.all(
+      [0, 1, 2, 3].map((index) => store.queries.dedupeHolder('idempotency', `key${index}`)),
+    );
+    expect(new Set(holders.filter((holder) => holder !== null))).toEqual(new Set(written));
+  });
+}
+
+function requestKey(name: string, fingerprint = ''): DedupeClaim {
+  return buildDedupe({ scope: 'idempotency', key: name, fingerprint });
+}
+
+function ownId(name: string): DedupeClaim {
+  return buildDedupe({ scope: 'own', key: name });
 }
 
 function keyedAt(receivedAt: number, windowMs: number): AppendRequest {

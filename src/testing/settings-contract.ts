@@ -53,6 +53,26 @@ function describePuttingAndRemoving(harness: StoreHarness): void {
     expect(records).toHaveLength(5);
   });
 
+  it('replaces a setting only while it is as the change saw it, and never brings back one that is gone', async () => {
+    const store = await harness.open();
+    const source = buildSource();
+    await store.settings.put('source', source, author);
+    const [seen] = await store.settings.asOf('source', (await store.settings.load()).version);
+    if (seen === undefined) throw new Error('the source was not kept');
+    const answers = await Promise.all(
+      ['first', 'second', 'third'].map((name) =>
+        store.settings.replace('source', { ...source, name }, author, seen),
+      ),
+    );
+    expect(answers.filter((version) => version !== null)).toHaveLength(1);
+    const { records, version } = await store.settings.load();
+    expect(answers).toContain(version);
+    expect(records).toHaveLength(1);
+    await store.settings.remove('source', source.id, author);
+    expect(await store.settings.replace('source', source, author, seen)).toBeNull();
+    expect((await store.settings.load()).records).toEqual([]);
+  });
+
   it('answers a version that grows with each change and is that of the next load', async () => {
     const store = await harness.open();
     const source = buildSource();

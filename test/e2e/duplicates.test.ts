@@ -220,19 +220,16 @@ describe('B3: Idempotency-Key', () => {
     expect((await ok<AcceptedView>(post({ type: 'b3.fine', data: {} }, key))).duplicate).toBe(false);
   });
 
-  test.fails(
-    'B3 a key does not undo the own id of an event: published again under another key it is a duplicate',
-    async () => {
-      const event = { type: 'b3.own', data: {}, id: 'b3-own-id', source: 'shop' };
-      const first = await ok<AcceptedView>(post(event, freshName('key')));
-      const second = await ok<AcceptedView>(post(event, freshName('key')));
-      expect(second).toMatchObject({ id: first.id, duplicate: true });
-      expect(await ok<AcceptedView>(gateway.api('POST', '/v1/events', event))).toMatchObject({
-        id: first.id,
-        duplicate: true,
-      });
-    },
-  );
+  test('B3 a key does not undo the own id of an event: published again under another key it is a duplicate', async () => {
+    const event = { type: 'b3.own', data: {}, id: 'b3-own-id', source: 'shop' };
+    const first = await ok<AcceptedView>(post(event, freshName('key')));
+    const second = await ok<AcceptedView>(post(event, freshName('key')));
+    expect(second).toMatchObject({ id: first.id, duplicate: true });
+    expect(await ok<AcceptedView>(gateway.api('POST', '/v1/events', event))).toMatchObject({
+      id: first.id,
+      duplicate: true,
+    });
+  });
 
   test('B3 keys of another tenant are other keys', async () => {
     const key = freshName('key');

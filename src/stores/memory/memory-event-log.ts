@@ -118,11 +118,12 @@ export class MemoryEventLog implements EventLog {
 function appendTo(tables: MemoryTables, requests: readonly AppendRequest[]): Appended[] {
   const claims = new Map<string, DedupeRow>();
   const first = requests.map((request) => {
-    if (request.dedupe === null) return null;
-    const name = dedupeName(request.dedupe.scope, request.dedupe.key);
-    const held = claims.get(name) ?? tables.dedupe.get(name);
-    if (held !== undefined && held.expiresAt > request.event.receivedAt) return held;
-    claims.set(name, claimOf(request.event.id, request.dedupe));
+    const names = namesOf(request);
+    for (const { name, claim } of names) {
+      const held = claims.get(name) ?? tables.dedupe.get(name);
+      if (held !== undefined && held.expiresAt > request.event.receivedAt) return { held, claim };
+    }
+    for (const { name, claim } of names) claims.set(name, claimOf(request.event.id, claim));
     return null;
   });
   const fresh = requests.filter((_, index) => first[index] === null);
@@ -130,8 +131,8 @@ function appendTo(tables: MemoryTables, requests: readonly AppendRequest[]): App
   tables.requireNewDeliveries(fresh.flatMap((request) => request.deliveries));
   for (const [name, claim] of claims) tables.dedupe.set(name, claim);
   return requests.map((request, index) => {
-    const held = first[index] ?? null;
-    return held === null ? write(tables, request) : refuse(request, held);
+    const refused = first[index] ?? null;
+    return refused === null ? write(tables, request) : refuse(refused.held, refused.claim);
   });
 }
 
@@ -149,8 +150,15 @@ function write(tables: MemoryTables, request: AppendRequest): Appended {
   return { eventId: event.id, duplicate: false, conflict: false, seq: event.seq };
 }
 
-function refuse(request: AppendRequest, held: DedupeRow): Appended {
-  const conflict = held.fingerprint !== request.dedupe?.fingerprint;
+/** The names that an append takes, in the order in which they are looked at. */
+function namesOf({ idempotency, dedupe }: AppendRequest): { name: string; claim: DedupeClaim }[] {
+  return [idempotency ?? null, dedupe].flatMap((claim) =>
+    claim === null ? [] : [{ name: dedupeName(claim.scope, claim.key), claim }],
+  );
+}
+
+function refuse(held: DedupeRow, claim: DedupeClaim): Appended {
+  const conflict = held.fingerprint !== claim.fingerprint;
   return { eventId: held.eventId, duplicate: true, conflict, seq: 0 };
 }
 

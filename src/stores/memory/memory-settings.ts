@@ -45,6 +45,19 @@ export class MemorySettings implements SettingsStore {
     return append(steps, changeOf({ kind, setting }, action, author), { kind, setting });
   }
 
+  async replace<Kind extends SettingKind>(
+    kind: Kind,
+    setting: SettingKinds[Kind],
+    author: ChangeAuthor,
+    expected: SettingKinds[Kind],
+  ): Promise<number | null> {
+    const present = recordsAfter(this.#tables().settingSteps).find(
+      (record) => record.kind === kind && record.setting.id === setting.id,
+    );
+    if (JSON.stringify(present?.setting) !== JSON.stringify(expected)) return null;
+    return this.put(kind, setting, author);
+  }
+
   async remove(kind: SettingKind, id: string, author: ChangeAuthor): Promise<number | null> {
     const steps = this.#tables().settingSteps;
     const record = recordsAfter(steps).find((other) => other.kind === kind && other.setting.id === id);

@@ -1,7 +1,8 @@
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
-import type { Appended, AppendRequest } from '../../ports/event-log.ts';
+import type { Appended, AppendRequest, DedupeClaim } from '../../ports/event-log.ts';
 import { dedupeColumns, eventColumns, newDeliveryColumns, orderKeysOf } from './append-columns.ts';
 import type { Database, Row, Run, Statement } from './database.ts';
+import { releaseUnused, takeIdempotencyKeys } from './idempotency-keys.ts';
 import { isPartitionMissing, type Partitions } from './partitions.ts';
 import { number, text } from './rows.ts';
 import { toText } from './text-columns.ts';
@@ -146,10 +147,16 @@ export class AppendEvents {
   async #writeWaves(requests: readonly AppendRequest[], notBefore: number): Promise<Map<number, number>> {
     const waves = wavesOf(requests);
     const [only] = waves;
-    if (waves.length === 1 && only !== undefined) {
+    const isPlain = requests.every(({ idempotency }) => idempotency === undefined);
+    if (waves.length === 1 && only !== undefined && isPlain) {
       return readSeqs(await this.#database.run('append', appendStatement(only, notBefore)));
     }
-    return this.#database.transaction('append', async (run) => runWaves(run, waves, notBefore));
+    return this.#database.transaction('append', async (run) => {
+      const free = await takeIdempotencyKeys(run, requests);
+      const seqs = await runWaves(run, free === null ? waves : onlyFree(waves, free), notBefore);
+      if (free !== null) await releaseUnused(run, requests, seqs);
+      return seqs;
+    });
   }
 
   async #answerRepeated(
@@ -157,10 +164,9 @@ export class AppendEvents {
     answers: (Appended | null)[],
     triesLeft: number,
   ): Promise<void> {
-    const keys = repeated.map(([, { dedupe }]) => ({
-      scope: toText(dedupe?.scope ?? ''),
-      key: toText(dedupe?.key ?? ''),
-    }));
+    const keys = repeated.flatMap(([, request]) =>
+      claimsOf(request).map(({ scope, key }) => ({ scope: toText(scope), key: toText(key) })),
+    );
     const rows = await this.#database.run('append', {
       name: 'holders',
       text: HOLDERS,
@@ -168,9 +174,9 @@ export class AppendEvents {
     });
     const holders = new Map(rows.map((row) => [keyName(text(row, 'scope'), text(row, 'key')), row]));
     for (const [index, request] of repeated) {
-      const { dedupe } = request;
-      const holder = dedupe === null ? undefined : holders.get(keyName(dedupe.scope, dedupe.key));
-      if (holder !== undefined) answers[index] = duplicateOf(holder, dedupe?.fingerprint ?? '');
+      const claim = claimsOf(request).find(({ scope, key }) => holders.has(keyName(scope, key)));
+      const holder = claim === undefined ? undefined : holders.get(keyName(claim.scope, claim.key));
+      if (holder !== undefined) answers[index] = duplicateOf(holder, claim?.fingerprint ?? '');
       // The key was let go just now, by retention: then the event is a new one after all.
       else if (triesLeft > 0) answers[index] = (await this.#append([request], triesLeft - 1))[0] ?? null;
       else throw new Error('a de-duplication key is held but has no holder');
@@ -178,9 +184,22 @@ export class AppendEvents {
   }
 }
 
+/** The names that an append takes, in the order in which they are looked at. */
+function claimsOf({ idempotency, dedupe }: AppendRequest): DedupeClaim[] {
+  return [idempotency ?? null, dedupe].filter((claim) => claim !== null);
+}
+
+function onlyFree(waves: readonly Wave[], free: ReadonlySet<string>): Wave[] {
+  return waves
+    .map((wave) =>
+      wave.filter(([, { event, idempotency }]) => idempotency === undefined || free.has(event.id)),
+    )
+    .filter((wave) => wave.length > 0);
+}
+
 /** What two appends of one group must not share. */
 export function namesOfAppend(op: AppendOp): string[] {
-  return op.flatMap(({ dedupe }) => (dedupe === null ? [] : [keyName(dedupe.scope, dedupe.key)]));
+  return op.flatMap((request) => claimsOf(request).map(({ scope, key }) => keyName(scope, key)));
 }
 
 export function bytesOfAppend(op: AppendOp): number {
@@ -193,13 +212,9 @@ function wavesOf(requests: readonly AppendRequest[]): Wave[] {
   const waves: [number, AppendRequest][][] = [[]];
   const uses = new Map<string, number>();
   for (const [index, request] of requests.entries()) {
-    const { dedupe } = request;
-    let wave = 0;
-    if (dedupe !== null) {
-      const name = keyName(dedupe.scope, dedupe.key);
-      wave = uses.get(name) ?? 0;
-      uses.set(name, wave + 1);
-    }
+    const names = claimsOf(request).map(({ scope, key }) => keyName(scope, key));
+    const wave = Math.max(0, ...names.map((name) => uses.get(name) ?? 0));
+    for (const name of names) uses.set(name, wave + 1);
     (waves[wave] ??= []).push([index, request]);
   }
   return waves;

@@ -30,6 +30,8 @@ export function settings(database: Database, announce: (run: Run) => Promise<voi
   return {
     load: () => loadSettings(database),
     put: (kind, setting, by) => change((run) => putSetting(run, kind, setting, by)),
+    replace: (kind, setting, by, expected) =>
+      change((run) => replaceSetting(run, kind, setting, by, expected)),
     remove: (kind, id, by) => change((run) => removeSetting(run, kind, id, by)),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       settingsAsOf(database, kind, version) as Promise<SettingKinds[Kind][]>,
@@ -81,6 +83,22 @@ async function putSetting(run: Run, kind: SettingKind, setting: Setting, by: Cha
     values: [kind, toText(setting.id), toText(setting.tenant), toText(setting.name), settled],
   });
   return logChange(run, { kind, setting, action: ids.length === 0 ? 'created' : 'updated', settled, by });
+}
+
+async function replaceSetting(
+  run: Run,
+  kind: SettingKind,
+  setting: Setting,
+  by: ChangeAuthor,
+  expected: Setting,
+): Promise<number | null> {
+  const [present] = await run({
+    text: 'SELECT document FROM settings WHERE kind = $1 AND id = $2',
+    values: [kind, toText(setting.id)],
+  });
+  // Kept as text, and read and written by the same two functions of JSON: what is the same looks the same.
+  if (present?.['document'] !== JSON.stringify(expected)) return null;
+  return putSetting(run, kind, setting, by);
 }
 
 async function removeSetting(

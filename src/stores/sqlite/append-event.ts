@@ -6,6 +6,7 @@ import {
   deliveryValues,
   EVENT_COLUMNS,
   NEW_DELIVERY_COLUMNS,
+  number,
   text,
   type Values,
 } from './rows.ts';
@@ -29,7 +30,9 @@ export class AppendEvent {
       ON CONFLICT (scope, key) DO UPDATE
         SET event_id = excluded.event_id, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
         WHERE dedupe.expires_at <= ?`);
-    this.#holder = db.prepare('SELECT event_id, fingerprint FROM dedupe WHERE scope = ? AND key = ?');
+    this.#holder = db.prepare(
+      'SELECT event_id, fingerprint, expires_at FROM dedupe WHERE scope = ? AND key = ?',
+    );
     this.#insertEvent = db.prepare(`
       INSERT INTO events (${EVENT_COLUMNS}, seq)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -40,6 +43,12 @@ export class AppendEvent {
 
   append(rows: AppendRows): Appended {
     const { id, tenant, receivedAt } = rows;
+    // Looked at before anything is written: what it takes must not stay behind when the other is held.
+    if (rows.idempotency !== null) {
+      const held = this.#heldBy(rows.idempotency, receivedAt) ?? this.#heldBy(rows.dedupe, receivedAt);
+      if (held !== null) return held;
+      this.#takeKey.run(...rows.idempotency, receivedAt);
+    }
     if (rows.dedupe !== null) {
       const taken = this.#takeKey.run(...rows.dedupe, receivedAt);
       if (taken.changes === 0) return this.#duplicateOf(rows.dedupe);
@@ -52,6 +61,15 @@ export class AppendEvent {
       this.#insertDelivery.run(...owed, deliverySeq, tenant, seq, receivedAt, receivedAt);
     }
     return { eventId: id, duplicate: false, conflict: false, seq };
+  }
+
+  #heldBy(claim: Values | null, receivedAt: number): Appended | null {
+    if (claim === null) return null;
+    const [scope, key] = claim;
+    const holder = this.#holder.get(scope ?? null, key ?? null);
+    return holder !== undefined && number(holder, 'expires_at') > receivedAt
+      ? this.#duplicateOf(claim)
+      : null;
   }
 
   #duplicateOf(dedupe: Values): Appended {

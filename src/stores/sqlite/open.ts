@@ -126,6 +126,7 @@ function settings(writer: Writer, reader: Reader): SettingsStore {
   return {
     load: () => writer.call('loadSettings', null),
     put: (kind, setting, by) => writer.call('putSetting', { kind, setting, by }),
+    replace: (kind, setting, by, expected) => writer.call('replaceSetting', { kind, setting, by, expected }),
     remove: (kind, id, by) => writer.call('removeSetting', { kind, id, by }),
     asOf: <Kind extends SettingKind>(kind: Kind, version: number) =>
       reader.call('settingsAsOf', { kind, version }) as Promise<SettingKinds[Kind][]>,

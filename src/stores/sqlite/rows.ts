@@ -10,7 +10,7 @@ import type { EventOrigin, LoggedEvent } from '../../domain/event.ts';
 import type { ProblemCode } from '../../domain/problem.ts';
 import type { Rejection, Replay, ReplayFilter, ReplayState, SettingChange } from '../../domain/records.ts';
 import type { SettingKind } from '../../domain/settings.ts';
-import type { AppendRequest, NewDelivery } from '../../ports/event-log.ts';
+import type { AppendRequest, NewDelivery, DedupeClaim } from '../../ports/event-log.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 export type Values = SQLInputValue[];
@@ -22,6 +22,7 @@ export interface AppendRows {
   readonly receivedAt: number;
   readonly event: Values;
   readonly dedupe: Values | null;
+  readonly idempotency: Values | null;
   readonly deliveries: readonly NewDelivery[];
 }
 
@@ -30,7 +31,14 @@ export const EVENT_COLUMNS =
   'occurred_at, received_at, content_type, headers, settings_version, origin, body';
 
 export function appendRows(request: AppendRequest): AppendRows {
-  const { event, dedupe } = request;
+  const { event, dedupe, idempotency } = request;
+  const claimed = (claim: DedupeClaim): Values => [
+    claim.scope,
+    claim.key,
+    event.id,
+    claim.fingerprint,
+    claim.expiresAt,
+  ];
   return {
     id: event.id,
     tenant: event.tenant,
@@ -54,8 +62,8 @@ export function appendRows(request: AppendRequest): AppendRows {
       JSON.stringify(event.origin),
       exactBytes(event.body),
     ],
-    dedupe:
-      dedupe === null ? null : [dedupe.scope, dedupe.key, event.id, dedupe.fingerprint, dedupe.expiresAt],
+    dedupe: dedupe === null ? null : claimed(dedupe),
+    idempotency: idempotency === undefined ? null : claimed(idempotency),
     deliveries: request.deliveries,
   };
 }

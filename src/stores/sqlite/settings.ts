@@ -44,6 +44,19 @@ export function putSetting(db: DatabaseSync, kind: SettingKind, setting: Setting
   return logChange(db, { kind, setting, action, document, by });
 }
 
+export function replaceSetting(
+  db: DatabaseSync,
+  kind: SettingKind,
+  setting: Setting,
+  by: ChangeAuthor,
+  expected: Setting,
+): number | null {
+  const present = db.prepare('SELECT document FROM settings WHERE kind = ? AND id = ?').get(kind, setting.id);
+  // Read and written by the same two functions of JSON, so that what is the same has the same text.
+  if (present?.['document'] !== JSON.stringify(expected)) return null;
+  return putSetting(db, kind, setting, by);
+}
+
 export function removeSetting(db: DatabaseSync, kind: SettingKind, id: string, by: ChangeAuthor) {
   const row = db.prepare('DELETE FROM settings WHERE kind = ? AND id = ? RETURNING document').get(kind, id);
   if (row === undefined) return null;

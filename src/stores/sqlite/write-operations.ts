@@ -11,7 +11,14 @@ import { runningReplays } from './replay-queries.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
 import type { AppendRows } from './rows.ts';
 import { Sequence } from './sequence.ts';
-import { keyUses, loadSettings, putSetting, recordKeyUses, removeSetting } from './settings.ts';
+import {
+  keyUses,
+  loadSettings,
+  putSetting,
+  recordKeyUses,
+  removeSetting,
+  replaceSetting,
+} from './settings.ts';
 import { Settle } from './settle.ts';
 import { EventPruning, failingDestinations, noteFailing, pruneDedupe, RejectionRing } from './upkeep.ts';
 
@@ -39,6 +46,12 @@ export function writeOperations(db: DatabaseSync) {
     loadSettings: () => loadSettings(db),
     putSetting: (request: { kind: SettingKind; setting: SettingKinds[SettingKind]; by: ChangeAuthor }) =>
       putSetting(db, request.kind, request.setting, request.by),
+    replaceSetting: (request: {
+      kind: SettingKind;
+      setting: SettingKinds[SettingKind];
+      by: ChangeAuthor;
+      expected: SettingKinds[SettingKind];
+    }) => replaceSetting(db, request.kind, request.setting, request.by, request.expected),
     removeSetting: (request: { kind: SettingKind; id: string; by: ChangeAuthor }) =>
       removeSetting(db, request.kind, request.id, request.by),
     recordKeyUses: (uses: readonly KeyUse[]): void => recordKeyUses(db, uses),
