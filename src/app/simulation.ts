@@ -4,8 +4,10 @@ export { expectationOf, simulationFaults } from '../verifiers/simulation/fault-n
 export type { Expectation, SimulationFault } from '../verifiers/simulation/fault-names.ts';
 export type {
   EventWish,
+  HandshakeQuestion,
   MadeKeys,
   SignedRequest,
+  SimulatedHandshake,
   SimulatedProvider,
   SimulatedType,
   SimulationKeys,

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSource, type EventView, type ListView, ok, type SourceView } from './arrange.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
@@ -208,6 +209,54 @@ describe('ringback simulate, against a gateway', () => {
     expect(answer.status).toBe(202);
     const curl = await simulate('github', 'star.created', '--print');
     expect(curl.stdout).toMatch(/^curl -sS -X POST 'http:\S+' \\\n {2}-H 'content-type: application\/json'/);
+  }, 30_000);
+
+  it.each(['slack', 'meta', 'zoom', 'discord', 'x_twitter'])(
+    'asks the questions of %s about the address, and sees them answered',
+    async (provider) => {
+      const run = await simulate(provider, 'handshake', '--json');
+      const all = outcomes(run);
+      expect(all.length).toBeGreaterThan(0);
+      for (const each of all) expect(each).toMatchObject({ expected: 'answered', as_expected: true });
+      expect(run.code).toBe(0);
+    },
+    30_000,
+  );
+
+  it('a handshake that nobody can ask is refused with those that can be', async () => {
+    const none = await simulate('github', 'handshake');
+    expect(none.stderr).toContain('github asks nothing about the address');
+    const learned = await simulate('notion', 'handshake');
+    expect(learned.stderr).toContain('it brings the secret along');
+    expect([none.code, learned.code]).toEqual([2, 2]);
+  }, 30_000);
+
+  it.each(['pull-request', 'attack', 'support-day'])(
+    'plays the example %s to its end',
+    async (name) => {
+      const file = fileURLToPath(new URL(`../../examples/scenarios/${name}.yaml`, import.meta.url));
+      const run = await simulate('--scenario', file, '--json');
+      const all = outcomes(run);
+      expect(all.length).toBeGreaterThan(4);
+      expect(all.filter((each) => !each.as_expected)).toEqual([]);
+      expect(run.code).toBe(0);
+      if (name !== 'pull-request') return;
+      const keys = await Promise.all(all.map(({ event_id: id }) => eventOf(id).then(({ key }) => key)));
+      expect(new Set(keys).size).toBe(1);
+    },
+    60_000,
+  );
+
+  it('plays nothing of a scenario with mistakes, and tells them with their lines', async () => {
+    const file = join(folder, 'bad.yaml');
+    writeFileSync(
+      file,
+      'version: 1\nsteps:\n  - { provider: github }\n  - { provider: github, typ: push }\n',
+    );
+    const run = await simulate('--scenario', file);
+    expect(run.stderr).toContain(`${file}:4:25: steps.1.typ is not a field here; did you mean "type"?`);
+    expect(run.stdout).toBe('');
+    expect(run.code).toBe(2);
   }, 30_000);
 });
 

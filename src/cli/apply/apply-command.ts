@@ -16,6 +16,7 @@ import { type Kind, singular, spoken } from './setting-kinds.ts';
 import {
   byPlace,
   type FileMistake,
+  mistakeText,
   readSettingsFile,
   type SettingsFile,
   type WantedSetting,
@@ -168,10 +169,6 @@ function mistaken(path: string, mistakes: readonly FileMistake[], isChecked: boo
   const points = [...new Set(sorted.map((mistake) => mistakeText(path, mistake)))];
   if (!isChecked) points.push('names were not looked up: the server did not answer');
   return usageFailure(`${path} has ${count}; nothing was changed:`, points);
-}
-
-function mistakeText(file: string, { line, column, path, message }: FileMistake): string {
-  return printable(`${file}:${line}:${column}: ${path === '' ? '' : `${path} `}${message}`);
 }
 
 function tell(kind: string, file: string, mistake: FileMistake): void {

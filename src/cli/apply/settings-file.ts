@@ -1,6 +1,7 @@
 import { nearestName } from '../../config/nearest-name.ts';
 import { isRecord, type JsonRecord } from '../json-value.ts';
 import { checkEntry } from './check-entry.ts';
+import { printable } from '../output.ts';
 import type { ReferenceSources } from './references.ts';
 import { type Kind, KINDS, spoken } from './setting-kinds.ts';
 import { type Place, readYaml, type YamlText } from './yaml-places.ts';
@@ -51,6 +52,11 @@ export function readSettingsFile(text: string, sources: ReferenceSources): Setti
 /** In the order of the file. */
 export function byPlace(left: Place, right: Place): number {
   return left.line - right.line || left.column - right.column;
+}
+
+/** `FILE:LINE:COLUMN: PATH MESSAGE`, as editors and terminals jump to it. */
+export function mistakeText(file: string, { line, column, path, message }: FileMistake): string {
+  return printable(`${file}:${line}:${column}: ${path === '' ? '' : `${path} `}${message}`);
 }
 
 class Reader {

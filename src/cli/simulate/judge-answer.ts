@@ -1,4 +1,5 @@
-import type { Expectation, SimulationFault } from '../../app/simulation.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Expectation, SimulatedHandshake, SimulationFault } from '../../app/simulation.ts';
 import { isRecord, parseJson, textOf } from '../json-value.ts';
 import type { ReceivedAnswer } from './send-request.ts';
 
@@ -71,9 +72,28 @@ export function isAsExpected(expected: Expectation, reading: Reading, first?: Re
     case 'too large':
       return status === 413;
     case 'duplicate':
-    default:
       if (!isAccepted) return false;
       // Others than Ringback do not say what they took it for.
       return first?.eventId == null || (reading.isDuplicate && reading.eventId === first.eventId);
+    case 'answered':
+    default:
+      // What the answer must be is told by the question: see `isWanted`.
+      return false;
   }
+}
+
+/** Whether a question was answered as the provider wants it. */
+export function isWanted(wanted: SimulatedHandshake['wanted'], received: ReceivedAnswer): boolean {
+  const isJson = wanted.body !== '' && wanted.headers['content-type']?.includes('json') === true;
+  const headers = Object.entries(wanted.headers).filter(([name]) => name !== 'content-type');
+  return (
+    received.status === wanted.status &&
+    headers.every(([name, value]) => received.headers[name.toLowerCase()] === value) &&
+    (isJson ? isSameJson(wanted.body, received.body) : received.body.trim() === wanted.body)
+  );
+}
+
+function isSameJson(left: string, right: string): boolean {
+  const [one, other] = [parseJson(left), parseJson(right)];
+  return 'value' in one && 'value' in other && isDeepStrictEqual(one.value, other.value);
 }

@@ -3,6 +3,7 @@ import { simulationFaults } from '../../app/simulation.ts';
 import { cliName } from '../cli-name.ts';
 import { shortened } from '../format.ts';
 import { paint, printJson, printNote, printRows, printText } from '../output.ts';
+import { HANDSHAKE } from './ask-questions.ts';
 import { applicableFaults } from './choose-events.ts';
 
 /** `simulate --list`: every provider with its types. */
@@ -28,6 +29,10 @@ export function listTypes({ simulator }: Simulation, provider: SimulatedProvider
   }
   const rows = provider.types.map(({ written, eventType }) => [written, eventType]);
   printRows(['TYPE', 'EVENT TYPE'], rows);
+  for (const { name, obstacle } of simulator.questions(provider.id)) {
+    if (obstacle === undefined) printText(`${HANDSHAKE}: ${name}`);
+    else printText(paint('dim', `not ${HANDSHAKE} ${name}: ${obstacle}`));
+  }
   printText(`\nshape from: ${provider.from}`);
   printText(`--bad: ${applicableFaults(simulator, provider).join(', ')}`);
   for (const fault of simulationFaults) {
@@ -42,5 +47,8 @@ function providerJson(simulator: Simulation['simulator'], provider: SimulatedPro
     types: provider.types.map(({ written, eventType }) => ({ name: written, event_type: eventType })),
     shape_from: provider.from,
     bad: applicableFaults(simulator, provider),
+    handshakes: simulator
+      .questions(provider.id)
+      .flatMap(({ name, obstacle }) => (obstacle === undefined ? [name] : [])),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type {
+  Expectation,
   SignedRequest,
   SimulatedProvider,
   SimulatedType,
@@ -29,6 +30,8 @@ export interface Play {
   readonly slowMs: number;
   /** The size of an oversized body; null = one byte more than the target takes. */
   readonly sizeBytes: number | null;
+  /** What must become of them, where that is not what the fault says. */
+  readonly expected: Expectation | null;
 }
 
 /** How far apart events happen that come out of order. */
@@ -122,7 +125,7 @@ export class Player {
   }
 
   #report(play: Play, fault: SimulationFault | null, reading: Reading, first?: Reading): void {
-    const expected = expectationOf(fault ?? undefined);
+    const expected = play.expected ?? expectationOf(fault ?? undefined);
     this.#number += 1;
     this.#tell({
       ...reading,

@@ -24,6 +24,7 @@ const DONE = {
   refused: 'refused',
   duplicate: 'taken for the same event',
   'too large': 'refused as too large',
+  answered: 'answered',
 } as const;
 
 function verdictText(outcome: Outcome): string {
@@ -35,7 +36,7 @@ function verdictText(outcome: Outcome): string {
 }
 
 function wasDone(status: number | null): string {
-  if (status === null) return 'not answered';
+  if (status === null) return 'without an answer';
   if (status >= 200 && status < 300) return 'accepted';
   return status >= 500 ? 'failed' : status >= 400 ? 'refused' : 'answered';
 }

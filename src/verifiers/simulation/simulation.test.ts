@@ -115,4 +115,11 @@ describe.each(ids)('%s', (id) => {
     const verdict = await judge(request);
     expect(verdict.ok).toBe(faultObstacle(fault, scheme, provider) !== undefined);
   });
+
+  test('can be made larger than any limit, and still verifies', async () => {
+    const [type = ''] = types;
+    const request = await simulate(event(type, { padToBytes: 100_000 }));
+    expect(request.body.length).toBeGreaterThanOrEqual(100_000);
+    expect(await judge(request)).toMatchObject({ ok: true });
+  });
 });

@@ -1,5 +1,11 @@
 import type { SimulationFault } from '../../../packages/client/src/simulate/faults.ts';
 import { faultObstacle } from '../../../packages/client/src/simulate/faults.ts';
+import type { SimulatedHandshake } from '../../../packages/client/src/simulate/handshake.ts';
+import {
+  handshakeName,
+  handshakeObstacle,
+  simulateHandshake,
+} from '../../../packages/client/src/simulate/handshake.ts';
 import type { ProviderPayloads } from '../../../packages/client/src/simulate/payload.ts';
 import type { SimulatedEvent, SimulationKeys } from '../../../packages/client/src/simulate/simulate.ts';
 import { simulate } from '../../../packages/client/src/simulate/simulate.ts';
@@ -13,7 +19,7 @@ import { makeKeys, simulatedScheme, substituteScheme } from './made-keys.ts';
 import { readPayloads } from './payload-files.ts';
 
 export { VerifierSettingsError } from '../../../packages/client/src/verify/reasons.ts';
-export type { MadeKeys, SignedRequest, SimulationKeys };
+export type { MadeKeys, SignedRequest, SimulatedHandshake, SimulationKeys };
 
 /** A type of event that can be simulated. */
 export interface SimulatedType {
@@ -30,6 +36,13 @@ export interface SimulatedProvider {
   readonly from: string;
   readonly types: readonly SimulatedType[];
   readonly needs: CredentialNeeds;
+}
+
+/** A question about the URL itself that a provider asks. */
+export interface HandshakeQuestion {
+  readonly name: string;
+  /** Why it cannot be simulated; undefined when it can. */
+  readonly obstacle: string | undefined;
 }
 
 /** An event to make; what is left out is fresh. */
@@ -79,6 +92,23 @@ export class Simulator {
 
   makeKeys(provider: string, given: Readonly<Record<string, string>> = {}): MadeKeys {
     return makeKeys(providerId(provider), given);
+  }
+
+  /** The questions that a provider asks about the URL; none for most. */
+  questions(provider: string): HandshakeQuestion[] {
+    const rules = findProvider(provider)?.handshakes ?? [];
+    return rules.map((rule) => ({ name: handshakeName(rule), obstacle: handshakeObstacle(rule) }));
+  }
+
+  /** Asks one of them, by its position; it must have no obstacle. */
+  async ask(
+    provider: string,
+    position: number,
+    given: { readonly url: string; readonly keys: SimulationKeys },
+  ): Promise<SimulatedHandshake> {
+    const rule = findProvider(provider)?.handshakes?.[position];
+    if (rule === undefined) throw new Error(`${provider} has no question ${position}`);
+    return simulateHandshake(providerId(provider), rule, given);
   }
 
   /** Throws `VerifierSettingsError` when something to sign with is missing. */

@@ -18,8 +18,8 @@ export const simulationFaults = [
 /** One of them. */
 export type SimulationFault = (typeof simulationFaults)[number];
 
-/** What a gateway must do with a request. */
-export type Expectation = 'accepted' | 'refused' | 'duplicate' | 'too large';
+/** What a gateway must do with a request; `answered`: as the provider wants its question answered. */
+export type Expectation = 'accepted' | 'refused' | 'duplicate' | 'too large' | 'answered';
 
 /** What a request with this fault (or without any) must meet with. */
 export function expectationOf(fault: SimulationFault | undefined): Expectation {

@@ -51,15 +51,18 @@ export async function simulate(event: SimulatedEvent): Promise<SignedRequest> {
 }
 
 function padded({ headers, body }: UnsignedRequest, toBytes: number): UnsignedRequest {
-  const missing = toBytes - body.length;
-  if (missing <= 0) return { headers, body };
-  const filling = 'x'.repeat(missing);
+  if (toBytes <= body.length) return { headers, body };
+  const filling = (length: number): string => 'x'.repeat(Math.max(0, toBytes - length));
   const media = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-  if (media.includes('form-urlencoded')) return { headers, body: concatBytes([body, `&padding=${filling}`]) };
+  if (media.includes('form-urlencoded'))
+    return { headers, body: concatBytes([body, `&padding=${filling(body.length)}`]) };
   const json = parsed(body);
   // Space at the end of JSON would be lost where a sender signs by writing into the body.
-  if (isRecord(json)) return { headers, body: utf8(JSON.stringify({ ...json, padding: filling })) };
-  return { headers, body: concatBytes([body, ' '.repeat(missing)]) };
+  if (isRecord(json)) {
+    const bare = utf8(JSON.stringify(json));
+    return { headers, body: utf8(JSON.stringify({ ...json, padding: filling(bare.length) })) };
+  }
+  return { headers, body: concatBytes([body, ' '.repeat(toBytes - body.length)]) };
 }
 
 function parsed(body: Uint8Array): unknown {

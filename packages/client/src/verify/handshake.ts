@@ -200,7 +200,8 @@ function emptyAnswer(status: number): HandshakeAnswer {
   return { status, headers: {}, body: '' };
 }
 
-function compileComputation(rule: HandshakeRule, settings: Settings, secret: string | undefined) {
+/** Prepares the hash that an answer contains, or that a question must contain. */
+export function compileComputation(rule: HandshakeRule, settings: Settings, secret: string | undefined) {
   const { compute } = rule;
   const texts = (compute?.sorted ?? [compute?.content ?? '']).map((text) => compileText(text, settings));
   return function* computed(view: RequestView): Task<string | undefined> {
