@@ -5,7 +5,8 @@
  *   node scripts/services.ts start                                   start and leave running; prints the URL
  *   node scripts/services.ts stop                                    stop what `start` started
  *
- * The command finds the server's URL in RINGBACK_TEST_POSTGRES_URL.
+ * The command finds the URL of PostgreSQL in RINGBACK_TEST_POSTGRES_URL, and with `run` the socket of Redis
+ * in RINGBACK_TEST_REDIS_SOCKET where the machine has one.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +14,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePostgres, removeLeftRunning, systemBinaries } from './services/postgres-server.ts';
+import { hasRedis, makeRedis } from './services/redis-server.ts';
 
 const LEFT_RUNNING = join(tmpdir(), 'ringback-services.json');
 
@@ -30,14 +32,20 @@ async function runWith(words: readonly string[]): Promise<number> {
   if (program === undefined) throw new Error('name the command to run after --');
   installPostgres();
   const server = await makePostgres('system');
+  const redis = hasRedis() ? await makeRedis() : undefined;
   try {
     const child = spawn(program, args, {
       stdio: 'inherit',
-      env: { ...process.env, RINGBACK_TEST_POSTGRES_URL: server.url() },
+      env: {
+        ...process.env,
+        RINGBACK_TEST_POSTGRES_URL: server.url(),
+        ...(redis === undefined ? {} : { RINGBACK_TEST_REDIS_SOCKET: redis.socket }),
+      },
     });
     const [code]: unknown[] = await once(child, 'exit');
     return typeof code === 'number' ? code : 1;
   } finally {
+    await redis?.remove();
     await server.remove();
   }
 }

@@ -69,8 +69,7 @@ describe('a receiver that is killed while it handles an event', () => {
     await destinationAt(first.url);
     const { id } = await publish(gateway, { type: 'order.paid', data: { n: 1 } });
     await first.said(`began ${id}`);
-    // SIGKILL: nothing of it can run any more.
-    await first.stop();
+    await first.kill();
     rmSync(hang);
 
     const second = await start(new URL(first.url).port);

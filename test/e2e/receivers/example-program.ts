@@ -10,7 +10,10 @@ export interface ExampleProgram {
   lines(): string[];
   /** Resolves when a line begins so. */
   said(beginning: string): Promise<void>;
+  /** In good order, so that what it started ends as well. */
   stop(): Promise<void>;
+  /** `kill -9`. */
+  kill(): Promise<void>;
 }
 
 /** Starts a program and waits until it says where it listens. */
@@ -25,10 +28,11 @@ export async function startExample(
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.out += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.err += text));
   const lines = (): string[] => output.out.split('\n');
-  const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
   };
+  const stop = (): Promise<void> => end('SIGTERM');
   try {
     const url = await vi.waitFor(
       () => {
@@ -42,6 +46,7 @@ export async function startExample(
       url,
       lines,
       stop,
+      kill: () => end('SIGKILL'),
       said: (beginning) =>
         vi.waitFor(
           () => {
