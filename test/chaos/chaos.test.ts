@@ -11,7 +11,7 @@ let round = 0;
 beforeAll(async () => {
   world = new World({ store: sqliteStore(), nodes: 1, seed: 1, isCompiled: isCompiledFresh() });
   await world.open();
-});
+}, 90_000);
 afterAll(() => world.close(false));
 
 const OF_SQLITE = Object.entries(HARMS).filter(([, { stores }]) => stores.includes('sqlite'));

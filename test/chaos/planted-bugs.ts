@@ -94,7 +94,7 @@ export const PLANTED_BUGS = {
           const deliveries = request.deliveries.map(({ orderKey, ...delivery }) =>
             orderKey === undefined
               ? delivery
-              : { ...delivery, initial: { state: 'pending', dueAt: now() + 1_500 } as const },
+              : { ...delivery, initial: { state: 'pending', dueAt: now() + 3_000 } as const },
           );
           return log.append({ ...request, deliveries });
         },
