@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { AppendRequest } from '../../src/ports/event-log.ts';
 import type { Store } from '../../src/ports/store.ts';
-import { openSqliteStore } from '../../src/stores/sqlite/open.ts';
-import { buildAppend, buildNewDelivery } from '../../src/testing/builders.ts';
+import { buildAppend, buildEvent, buildNewDelivery } from '../../src/testing/builders.ts';
+import type { BenchStore } from './bench-store.ts';
 import { figure, quantile, type Scenario } from './scenarios.ts';
 
 const CLAIMS = 200;
@@ -12,18 +9,18 @@ const LIMIT = 32;
 const BATCH = 500;
 
 /** (e): what claiming 32 due deliveries costs with a thousand and with many pending. */
-export const claim: Scenario = async ({ many }) => {
-  const few = await claimCost(1_000 + CLAIMS * LIMIT);
-  const lots = await claimCost(many);
+export const claim: Scenario = async ({ many, store }) => {
+  const few = await claimCost(store, 1_000 + CLAIMS * LIMIT);
+  const lots = await claimCost(store, many);
   return [
     figure('e', `claim of ${LIMIT} with 1 thousand more pending`, few, 'ms', null, ''),
     figure('e', `claim of ${LIMIT} with ${many} pending`, lots, 'ms', few, '<= 1.5', (ratio) => ratio <= 1.5),
   ];
 };
 
-async function claimCost(pending: number): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'ringback-bench-'));
-  const store = await openSqliteStore({ path: join(folder, 'bench.db') });
+async function claimCost(benchStore: BenchStore, pending: number): Promise<number> {
+  const data = benchStore.fresh();
+  const store = await data.open();
   try {
     await fill(store, pending);
     const times: number[] = [];
@@ -38,7 +35,7 @@ async function claimCost(pending: number): Promise<number> {
     return quantile(times, 0.5);
   } finally {
     await store.close();
-    rmSync(folder, { recursive: true, force: true });
+    data.remove();
   }
 }
 
@@ -47,6 +44,7 @@ async function fill(store: Store, pending: number): Promise<void> {
   for (let written = 0; written < pending; written += BATCH) {
     const requests: AppendRequest[] = Array.from({ length: Math.min(BATCH, pending - written) }, () =>
       buildAppend({
+        event: buildEvent({ receivedAt: nowMs }),
         deliveries: [
           buildNewDelivery({ destinationId: 'dst_bench', initial: { state: 'pending', dueAt: nowMs } }),
         ],

@@ -1,4 +1,4 @@
-import { type BenchGateway, startGateway, startPart } from './parts/processes.ts';
+import { type BenchGateway, startPart } from './parts/processes.ts';
 import {
   arrivalDelays,
   BENCH_SECRET,
@@ -6,6 +6,7 @@ import {
   figure,
   quantile,
   type Scenario,
+  startFresh,
   steady,
 } from './scenarios.ts';
 
@@ -19,7 +20,7 @@ const PER_SECOND = 300;
 export const neighbours: Scenario = async (options) => {
   const healthy = await startPart('latency-receiver.ts');
   const hanging = await startPart('hanging-receiver.ts');
-  const gateway = await startGateway();
+  const gateway = await startFresh(options.store);
   try {
     const url = await wireHealthy(gateway, healthy.url);
     await steady(url, PER_SECOND, 2);

@@ -1,8 +1,5 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openSqliteStore } from '../../src/stores/sqlite/open.ts';
 import { buildAppend, buildEvent } from '../../src/testing/builders.ts';
+import type { BenchData } from './bench-store.ts';
 import { load } from './parts/load.ts';
 import { startGateway, startPart } from './parts/processes.ts';
 import { BENCH_SECRET, type BenchOptions, figure, type Scenario, wire } from './scenarios.ts';
@@ -19,10 +16,10 @@ export const retention: Scenario = async (options) => {
 };
 
 async function ingestRate(options: BenchOptions, keep: string): Promise<number> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'ringback-bench-'));
-  await fillWithOldEvents(join(dataDir, 'ringback.db'), options.many);
+  const data = options.store.fresh();
+  await fillWithOldEvents(data, options.many);
   const bare = await startPart('bare-server.ts');
-  const gateway = await startGateway({ RINGBACK_RETENTION: keep }, dataDir);
+  const gateway = await startGateway({ ...data.env, RINGBACK_RETENTION: keep }, data.dataDir);
   try {
     const url = await wire(gateway, bare.url, true);
     // The first sweep begins five seconds after the start; by the end of this it is under way.
@@ -34,8 +31,8 @@ async function ingestRate(options: BenchOptions, keep: string): Promise<number> 
   }
 }
 
-async function fillWithOldEvents(path: string, many: number): Promise<void> {
-  const store = await openSqliteStore({ path });
+async function fillWithOldEvents(data: BenchData, many: number): Promise<void> {
+  const store = await data.open();
   const receivedAt = Date.now() - 2 * DAY_MS;
   for (let written = 0; written < many; written += BATCH) {
     const requests = Array.from({ length: Math.min(BATCH, many - written) }, () =>

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { BenchStore } from './bench-store.ts';
 import { load } from './parts/load.ts';
-import { type BenchGateway, residentMiB, startGateway, startPart } from './parts/processes.ts';
+import { type BenchGateway, startGateway, startPart } from './parts/processes.ts';
 
 const run = promisify(execFile);
 /** Signs the events of every scenario. */
@@ -22,11 +23,19 @@ export interface Figure {
 export interface BenchOptions {
   /** Seconds of load in each measurement. */
   readonly seconds: number;
-  /** Events of the memory and claim scenarios. */
+  /** Events of the memory, claim and retention scenarios. */
   readonly many: number;
+  /** Where the gateways keep their events. */
+  readonly store: BenchStore;
 }
 
 export type Scenario = (options: BenchOptions) => Promise<Figure[]>;
+
+/** A gateway on data of its own. */
+export function startFresh(store: BenchStore): Promise<BenchGateway> {
+  const { env, dataDir } = store.fresh();
+  return startGateway(env, dataDir);
+}
 
 /** A source, a destination and a subscription between them; answers the ingest URL. */
 export async function wire(gateway: BenchGateway, receiverUrl: string, paused: boolean): Promise<string> {
@@ -49,9 +58,9 @@ export async function wire(gateway: BenchGateway, receiverUrl: string, paused: b
 }
 
 /** (a) and (b): verified durable ingest, with event, delivery and de-duplication key in each commit. */
-export const ingest: Scenario = async ({ seconds }) => {
+export const ingest: Scenario = async ({ seconds, store }) => {
   const bare = await startPart('bare-server.ts');
-  const gateway = await startGateway();
+  const gateway = await startFresh(store);
   try {
     const url = await wire(gateway, bare.url, true);
     await load(url, BENCH_SECRET, 2);
@@ -86,9 +95,9 @@ export const ingest: Scenario = async ({ seconds }) => {
 };
 
 /** (c): from the first request to the last delivery recorded as succeeded. */
-export const deliver: Scenario = async ({ seconds }) => {
+export const deliver: Scenario = async ({ seconds, store }) => {
   const receiver = await startPart('bare-server.ts', { STATUS: '200' });
-  const gateway = await startGateway();
+  const gateway = await startFresh(store);
   try {
     const url = await wire(gateway, receiver.url, false);
     await load(url, BENCH_SECRET, 2);
@@ -98,6 +107,7 @@ export const deliver: Scenario = async ({ seconds }) => {
     const { requests, non2xx } = await load(url, BENCH_SECRET, seconds * 2);
     await settled(gateway);
     const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
+    if (store.name === 'postgres') return [onServer(perSecond, floor)];
     return [
       figure(
         'c',
@@ -115,10 +125,17 @@ export const deliver: Scenario = async ({ seconds }) => {
   }
 };
 
+/** With the database server on the same two cores, the target is a number and not a share. */
+function onServer(perSecond: number, floor: number): Figure {
+  const what = 'ingest to recorded delivery, sustained';
+  const target = '>= 3,000/s';
+  return { ...figure('c', what, perSecond, 'events/s', floor, target), met: perSecond >= 3_000 };
+}
+
 /** (d): a steady 1,000 events a second, from sending to arrival at the receiver. */
-export const latency: Scenario = async ({ seconds }) => {
+export const latency: Scenario = async ({ seconds, store }) => {
   const receiver = await startPart('latency-receiver.ts');
-  const gateway = await startGateway();
+  const gateway = await startFresh(store);
   try {
     const url = await wire(gateway, receiver.url, false);
     await steady(url, 200, 2);
@@ -145,38 +162,8 @@ export const latency: Scenario = async ({ seconds }) => {
   }
 };
 
-/** (f): start-up, memory at rest and after many events. */
-export const footprint: Scenario = async ({ many }) => {
-  const bare = await startPart('bare-server.ts');
-  const starts: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
-    const gateway = await startGateway();
-    starts.push(gateway.startMs);
-    await gateway.stop();
-  }
-  const gateway = await startGateway();
-  try {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 3_000);
-    });
-    const atRest = residentMiB(gateway.pid);
-    const url = await wire(gateway, bare.url, false);
-    let events = 0;
-    while (events < many) events += (await load(url, BENCH_SECRET, 10)).requests;
-    await settled(gateway);
-    return [
-      bounded('f', 'start to ready', quantile(starts, 0.5), 'ms', 1_000),
-      bounded('f', 'memory at rest', atRest, 'MiB', 150),
-      figure('f', `memory after ${events} events`, residentMiB(gateway.pid), 'MiB', null, ''),
-    ];
-  } finally {
-    await gateway.stop();
-    await bare.stop();
-  }
-};
-
 /** Resolves when every delivery has ended. */
-async function settled(gateway: BenchGateway): Promise<void> {
+export async function settled(gateway: BenchGateway): Promise<void> {
   const endAt = Date.now() + 120_000;
   for (const state of ['pending', 'leased']) {
     for (;;) {

@@ -36,7 +36,7 @@ export interface BenchGateway {
 
 /** The real gateway as a process of its own, logging as in production but to nowhere. */
 export async function startGateway(
-  env: Record<string, string> = {},
+  env: Readonly<Record<string, string>> = {},
   dataDir = mkdtempSync(join(tmpdir(), 'ringback-bench-')),
 ): Promise<BenchGateway> {
   const startedAt = performance.now();
