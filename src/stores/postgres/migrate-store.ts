@@ -2,6 +2,7 @@ import { readDatabaseUrl } from './database-url.ts';
 import { listMigrations, migrate, schemaVersion } from './migrate.ts';
 import { refuseHalfMoved } from './presence.ts';
 import { checkSchema } from './schema-drift.ts';
+import { checkOwner } from './start-checks.ts';
 import { onStartConnection } from './start-connection.ts';
 
 /**
@@ -14,6 +15,7 @@ export function migratePostgres(
 ): Promise<{ before: number; newest: number; steps: string[] }> {
   const address = readDatabaseUrl(url);
   return onStartConnection(address, async ({ run }) => {
+    await checkOwner(run, address);
     await refuseHalfMoved(run, address.schema);
     const before = await schemaVersion(run, address.schema);
     const migrations = listMigrations();

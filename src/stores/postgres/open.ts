@@ -21,6 +21,7 @@ import { settings } from './settings.ts';
 import { bytesOfSettlement, settleAll } from './settle-deliveries.ts';
 import { SizeLimit } from './size-limit.ts';
 import { StoreWatch } from './store-watch.ts';
+import { checkOwner } from './start-checks.ts';
 import { onStartConnection } from './start-connection.ts';
 
 export interface PostgresStoreOptions {
@@ -54,6 +55,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 /** Checks the server and brings the schema up to date, on a connection of its own. */
 function prepare(address: DatabaseAddress): Promise<readonly string[]> {
   return onStartConnection(address, async ({ run, warnings }) => {
+    await checkOwner(run, address);
     await refuseHalfMoved(run, address.schema);
     await migrate(run, address.schema);
     await checkSchema(run, address.schema);

@@ -57,6 +57,27 @@ export async function checkServer(run: Run, address: DatabaseAddress, nowMs: num
   return warnings;
 }
 
+/**
+ * Throws when tables of the schema belong to someone else: partitions can only be made by their owner, so
+ * the gateway would stop at the end of the day.
+ */
+export async function checkOwner(run: Run, { said, schema }: DatabaseAddress): Promise<void> {
+  const [row] = await run({
+    text: `
+      SELECT relname AS name, pg_get_userbyid(relowner) AS owner, current_user AS "user" FROM pg_class
+      JOIN pg_namespace ON pg_namespace.oid = relnamespace
+      WHERE nspname = $1 AND relkind IN ('r', 'p', 'S', 'v') AND NOT pg_has_role(relowner, 'USAGE') LIMIT 1`,
+    values: [schema],
+  });
+  if (row === undefined) return;
+  const owner = text(row, 'owner');
+  const user = text(row, 'user');
+  throw new Error(
+    `the schema "${schema}" at ${said} belongs to ${owner}, and ${user} may not use it as its own: log in as ` +
+      `${owner}, or GRANT ${owner} TO ${user}`,
+  );
+}
+
 /** An error of the start as an operator can act on it. */
 export function explainStart(error: unknown, address: DatabaseAddress): Error {
   const message = error instanceof Error ? error.message : String(error);
@@ -80,15 +101,28 @@ function fixOf(error: unknown, { said, schema }: DatabaseAddress): string | null
     ENOTFOUND: `the host of ${said} is not known: correct store_url`,
     EAI_AGAIN: `the host of ${said} cannot be looked up: check the name server, or correct store_url`,
     ETIMEDOUT: `no answer from ${said}: check network and firewall, or correct store_url`,
+    ECONNRESET: `what listens at ${said} ends the connection: is it PostgreSQL? Correct store_url`,
     EHOSTUNREACH: `no way to ${said}: check network and firewall, or correct store_url`,
   };
   if (code !== null && code in fixes) return fixes[code] ?? null;
-  if (error instanceof Error && /timeout/i.test(error.message)) return fixes['ETIMEDOUT'] ?? null;
-  if (error instanceof Error && /password must be a string|SASL/.test(error.message)) {
-    return fixes['28P01'] ?? null;
+  if (code !== null && CERTIFICATE_ERRORS.test(code)) {
+    return `the certificate of ${said} is not trusted: name the authority that signed it with sslrootcert=FILE`;
+  }
+  if (!(error instanceof Error)) return null;
+  const { message } = error;
+  if (/timeout/i.test(message)) return fixes['ETIMEDOUT'] ?? null;
+  if (/password must be a string|SASL/.test(message)) return fixes['28P01'] ?? null;
+  if (/does not support SSL/.test(message)) {
+    return `PostgreSQL at ${said} has no TLS: turn ssl on there, or leave sslmode out of store_url`;
+  }
+  if (/terminated unexpectedly|unexpected response|Unknown message/i.test(message)) {
+    return fixes['ECONNRESET'] ?? null;
   }
   return null;
 }
+
+/** Of OpenSSL, as Node names them. */
+const CERTIFICATE_ERRORS = /^(CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_TLS_CERT)/;
 
 function systemCode(error: unknown): string | null {
   if (error instanceof AggregateError) return systemCode(error.errors[0]);
