@@ -2,7 +2,7 @@ import { type ClientConfig, Pool, type PoolClient, type QueryConfig, types } fro
 import { Problem } from '../../domain/problem.ts';
 import { Backoff } from './backoff.ts';
 import type { DatabaseAddress } from './database-url.ts';
-import { isConnectionLost, toCallersError } from './failures.ts';
+import { isConnectionLost, isOutOfTime, toCallersError } from './failures.ts';
 
 /** One row, columns by name. */
 export type Row = Record<string, unknown>;
@@ -19,14 +19,22 @@ export type Run = (statement: Statement) => Promise<Row[]>;
 
 /**
  * What a connection is for. Appends and settlements have one each, so that neither waits for a question;
- * `work` claims and changes settings, `upkeep` cleans up and may take long, `ask` answers people.
+ * `work` claims and changes settings, `upkeep` cleans up and may take long. `ask` answers what is looked up and
+ * what streams follow, `search` what has to be looked for: its questions may take long, and wait for each other.
  *
  * Appends and settlements over one connection were as fast on two cores that the server shared (7,700 and
  * 7,200 pairs a second, in noise larger than that), but each would wait for the other's flush to disk.
  */
-export type Lane = 'append' | 'settle' | 'work' | 'upkeep' | 'ask';
+export type Lane = 'append' | 'settle' | 'work' | 'upkeep' | 'ask' | 'search';
 
-const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = { append: 1, settle: 1, work: 2, upkeep: 1, ask: 3 };
+const LANE_CONNECTIONS: Readonly<Record<Lane, number>> = {
+  append: 1,
+  settle: 1,
+  work: 2,
+  upkeep: 1,
+  ask: 2,
+  search: 2,
+};
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Connections outside of the pools: the one that prepares the schema, and the one that hears notes. */
@@ -39,6 +47,7 @@ const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
   work: 10_000,
   upkeep: 600_000,
   ask: 30_000,
+  search: 30_000,
   // A migration may rewrite a table, and nodes that start together wait for the first one's.
   start: 3_600_000,
   listen: 5_000,
@@ -121,6 +130,7 @@ export class Database {
       const isLost = isConnectionLost(error);
       client.release(isLost);
       if (isLost) this.#lostAt = performance.now();
+      if (lane === 'search' && isOutOfTime(error)) throw tookTooLong(error);
       throw toCallersError(error, RETRY_AFTER_S);
     }
   }
@@ -185,6 +195,14 @@ function toQuery({ name, text, values }: Statement): QueryConfig {
   return query;
 }
 
+/** It is the question, most likely, and not the server. */
+function tookTooLong(cause: unknown): Problem {
+  const detail =
+    'the question took too long and was given up; ask for less, such as a shorter time or one source, ' +
+    'and without a search in bodies';
+  return new Problem('store_unavailable', detail, { retryAfterS: RETRY_AFTER_S, cause });
+}
+
 function notReachable(waitMs: number): Problem {
   return new Problem('store_unavailable', 'PostgreSQL cannot be reached', {
     retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)),
@@ -195,7 +213,7 @@ function makePool(address: DatabaseAddress, lane: Lane): Pool {
   const pool = new Pool({
     ...connectionConfig(address, lane),
     max: LANE_CONNECTIONS[lane],
-    idleTimeoutMillis: lane === 'ask' || lane === 'upkeep' ? 60_000 : 0,
+    idleTimeoutMillis: lane === 'ask' || lane === 'search' || lane === 'upkeep' ? 60_000 : 0,
   });
   // A connection that breaks rejects its statement and is replaced at the next call. It also emits its
   // error, idle or not: unheard, that would end the process.
@@ -243,7 +261,7 @@ function sessionSettings(address: DatabaseAddress, lane: Lane | LoneConnection, 
  * Appends join what they were given with itself, and no table: for that, hashing is right.
  */
 function plannerSettings(lane: Lane | LoneConnection): Record<string, string> {
-  if (lane === 'ask') return {};
+  if (lane === 'ask' || lane === 'search') return {};
   const indexOnly = { enable_seqscan: 'off', enable_bitmapscan: 'off', jit: 'off' };
   return lane === 'append' ? indexOnly : { ...indexOnly, enable_hashjoin: 'off', enable_mergejoin: 'off' };
 }

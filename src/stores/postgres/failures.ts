@@ -31,6 +31,11 @@ export function sqlState(error: unknown): string | null {
   return sqlState(error.cause);
 }
 
+/** The server ended the statement because it took longer than it may. */
+export function isOutOfTime(error: unknown): boolean {
+  return sqlState(error) === '57014';
+}
+
 export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(sqlState(error) ?? '');
 }

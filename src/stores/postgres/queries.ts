@@ -36,6 +36,7 @@ export const EVENT_OF_DELIVERY = `
 /** The questions that people and agents ask. */
 export function queries(database: Database): Queries {
   const ask: Ask = (sql, values = []) => database.run('ask', { text: sql, values });
+  const search: Ask = (sql, values = []) => database.run('search', { text: sql, values });
   const first = async <Item>(
     read: (row: Row) => Item,
     sql: string,
@@ -45,20 +46,20 @@ export function queries(database: Database): Queries {
     return row === undefined ? null : read(row);
   };
   return {
-    events: (filter, page) => listEvents(ask, filter, page),
+    events: (filter, page) => listEvents(search, filter, page),
     event: (id) => first(eventFromRow, 'SELECT * FROM events WHERE id = $1', [toText(id)]),
     eventsAfter: (seq, filter, limit) => eventsAfter(ask, seq, filter, limit),
     lastSeq: async () => {
       const [row] = await ask('SELECT seq FROM events ORDER BY seq DESC LIMIT 1');
       return row === undefined ? 0 : number(row, 'seq');
     },
-    deliveries: (filter, page) => listDeliveries(ask, filter, page),
+    deliveries: (filter, page) => listDeliveries(search, filter, page),
     delivery: (id) =>
       first(deliveryFromRow, `SELECT * FROM deliveries AS d ${EVENT_OF_DELIVERY} WHERE d.id = $1`, [
         toText(id),
       ]),
     attempts: (deliveryId) => listAttempts(ask, deliveryId),
-    rejections: (filter, page) => listRejections(ask, filter, page),
+    rejections: (filter, page) => listRejections(search, filter, page),
     rejection: (id) =>
       first(rejectionFromRow, 'SELECT * FROM rejections WHERE id = $1 OR request_id = $1 LIMIT 1', [
         toText(id),
@@ -68,7 +69,7 @@ export function queries(database: Database): Queries {
         toText(scope),
         toText(key),
       ]),
-    backlogs: () => backlogs(ask),
+    backlogs: () => backlogs(search),
   };
 }
 

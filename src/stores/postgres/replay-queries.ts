@@ -10,8 +10,9 @@ import { typePatternRegExp } from './type-pattern-sql.ts';
 /** What replays read. */
 export function replayQueries(database: Database): ReplayQueries {
   const ask: Ask = (sql, values = []) => database.run('ask', { text: sql, values });
+  const search: Ask = (sql, values = []) => database.run('search', { text: sql, values });
   return {
-    replays: (tenant, page) => listReplays(ask, tenant, page),
+    replays: (tenant, page) => listReplays(search, tenant, page),
     replay: async (id) => {
       const [row] = await ask('SELECT * FROM replays WHERE id = $1', [toText(id)]);
       return row === undefined ? null : replayFromRow(row);
@@ -20,8 +21,8 @@ export function replayQueries(database: Database): ReplayQueries {
       const rows = await ask(`SELECT * FROM replays WHERE state = 'running' ORDER BY seq`);
       return rows.map((row) => replayFromRow(row));
     },
-    countReplay: (filter, over, tenant) => countReplay(ask, filter, over, tenant),
-    replayCandidates: (replay, limit) => replayCandidates(ask, replay, limit),
+    countReplay: (filter, over, tenant) => countReplay(search, filter, over, tenant),
+    replayCandidates: (replay, limit) => replayCandidates(search, replay, limit),
   };
 }
 

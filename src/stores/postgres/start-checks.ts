@@ -95,7 +95,7 @@ function fixOf(error: unknown, { said, schema }: DatabaseAddress): string | null
     '28000': `PostgreSQL at ${said} does not let this user in from here: check pg_hba.conf and sslmode`,
     '3D000': `the database does not exist at ${said}: create it, or correct store_url`,
     '42501': `this user lacks privileges at ${said}: GRANT CREATE ON DATABASE to it, or make it the owner of the schema "${schema}"`,
-    '53300': `PostgreSQL at ${said} has no connection left: raise max_connections (a node uses up to 9)`,
+    '53300': `PostgreSQL at ${said} has no connection left: raise max_connections (a node uses up to 10)`,
     '57P03': `PostgreSQL at ${said} is starting up or shutting down: start again in a moment`,
     ECONNREFUSED: `nothing listens at ${said}: start PostgreSQL, or correct store_url`,
     ENOTFOUND: `the host of ${said} is not known: correct store_url`,
