@@ -10,8 +10,10 @@ export interface Migration {
 }
 
 /** How long a migration waits for a lock: behind it everyone else waits as well. */
-const LOCK_TIMEOUT_MS = 2_000;
-const LOCK_TRIES = 30;
+const LOCK_TIMEOUT_MS = 200;
+const LOCK_TRIES = 200;
+/** ... and are let through before the next try. */
+const LOCK_PAUSE_S = 0.3;
 
 /** The migrations of this version, in order. */
 export function listMigrations(): Migration[] {
@@ -31,13 +33,18 @@ export function listMigrations(): Migration[] {
  *
  * Nodes that start together take turns, and all but the first find nothing left to do. Each step and its
  * number commit together, so a crash leaves a whole version behind. A step that cannot have its locks
- * within two seconds is undone and tried again, so that the nodes at work never wait long behind it.
+ * within a fifth of a second is undone and tried again, so that the nodes at work never wait long behind it.
  *
  * Throws when the schema was made by a newer Ringback: going on could destroy what it does not know.
  */
-export async function migrate(run: Run, schema: string, upTo = Number.POSITIVE_INFINITY): Promise<number> {
+export async function migrate(
+  run: Run,
+  schema: string,
+  upTo = Number.POSITIVE_INFINITY,
+  migrations: readonly Migration[] = listMigrations(),
+): Promise<number> {
   // Most starts find everything done: they need no lock, nor the right to make anything.
-  const newest = listMigrations().at(-1)?.number ?? 0;
+  const newest = migrations.at(-1)?.number ?? 0;
   const found = await schemaVersion(run, schema);
   if (found === Math.min(newest, upTo)) return found;
   refuseNewer(found, newest, schema);
@@ -51,7 +58,7 @@ export async function migrate(run: Run, schema: string, upTo = Number.POSITIVE_I
     });
     const version = await schemaVersion(run, schema);
     refuseNewer(version, newest, schema);
-    for (const migration of listMigrations()) {
+    for (const migration of migrations) {
       if (migration.number > version && migration.number <= upTo) await apply(run, migration);
     }
     return await schemaVersion(run, schema);
@@ -88,7 +95,10 @@ async function apply(run: Run, migration: Migration, triesLeft = LOCK_TRIES): Pr
     await run({ text: 'COMMIT' });
   } catch (error) {
     await run({ text: 'ROLLBACK' });
-    if (isLockTimeout(error) && triesLeft > 1) return apply(run, migration, triesLeft - 1);
+    if (isLockTimeout(error) && triesLeft > 1) {
+      await run({ text: 'SELECT pg_sleep($1)', values: [LOCK_PAUSE_S] });
+      return apply(run, migration, triesLeft - 1);
+    }
     throw new Error(`migration ${migration.name} failed; the database is as it was`, { cause: error });
   }
 }
