@@ -9,7 +9,7 @@ const RECLAIM_LIMIT = 200;
 /** Takes back leases that ran out by `$1`. Rows that another node is at are left to that node. */
 export const RECLAIM = `
   WITH lost AS MATERIALIZED (
-    SELECT seq, event_seq, attempts, updated_at, lease_until FROM open_deliveries
+    SELECT ctid AS place, seq, event_seq, attempts, updated_at, lease_until FROM open_deliveries
     WHERE state = 'leased' AND lease_until <= $1
     ORDER BY lease_until LIMIT ${RECLAIM_LIMIT} FOR UPDATE SKIP LOCKED
   ), recorded AS (
@@ -23,14 +23,15 @@ export const RECLAIM = `
   UPDATE open_deliveries AS d
   SET state = 'pending', due_at = $1, lease_until = NULL, lease_token = NULL, updated_at = $1,
     last_status = NULL, last_error = 'worker_lost'
-  FROM lost WHERE d.seq = lost.seq
+  FROM lost WHERE d.ctid = lost.place
   RETURNING d.destination_id`;
 
 /**
  * Leases what is due, lane by lane in the order given, until the bodies exceed `$4` bytes.
  *
  * Each lane walks its own range of one index, from the earliest due time, past what others have locked:
- * the cost is that of what is taken, not of what waits. What is locked here but not taken, because the
+ * the cost is that of what is taken, not of what waits. What was found is then taken by where its row lies:
+ * by its number, a plan made for few rows compares each with all of them. What is locked here but not taken, because the
  * bytes ran out, is free again when the statement ends.
  */
 export const CLAIM = `
@@ -39,7 +40,7 @@ export const CLAIM = `
   ), due AS MATERIALIZED (
     SELECT lanes.lane, lanes.lease_ms, d.*
     FROM lanes CROSS JOIN LATERAL (
-      SELECT seq, due_at, body_bytes FROM open_deliveries
+      SELECT ctid AS place, seq, due_at, body_bytes FROM open_deliveries
       WHERE state = 'pending' AND destination_id = lanes.destination_id AND due_at <= $2
       ORDER BY due_at, seq LIMIT lanes.at_most FOR UPDATE SKIP LOCKED
     ) AS d
@@ -53,7 +54,7 @@ export const CLAIM = `
     UPDATE open_deliveries AS d
     SET state = 'leased', attempts = d.attempts + 1, due_at = NULL, lease_until = $2 + taken.lease_ms,
       lease_token = $3, updated_at = $2, reason = NULL
-    FROM taken WHERE d.seq = taken.seq
+    FROM taken WHERE d.ctid = taken.place
     RETURNING d.id, d.tenant, d.event_seq, d.subscription_id, d.destination_id, d.attempts, d.lease_until,
       d.created_at, d.replay_of, taken.n
   )

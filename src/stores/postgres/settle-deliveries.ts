@@ -5,12 +5,15 @@ import { toText, toTextOrNull } from './text-columns.ts';
 
 /** Handed on from step to step: joining the steps would compare each row of one with each of the other. */
 const ATTEMPT = `
-  input.attempted, input.number, input.started_at, input.duration_ms, input.outcome, input.status, input.error,
-  input.response_headers, input.response_body, input.due_at`;
+  found.attempted, found.number, found.started_at, found.duration_ms, found.outcome, found.status, found.error,
+  found.response_headers, found.response_body, found.due_at`;
 
 /**
  * Records a whole group of settlements in one statement. The token is the fence: a delivery whose lease
  * has gone to someone else is not touched, and is missing from the answer.
+ *
+ * Each delivery is looked up by its id and then taken by where its row lies. Left to join by id, the planner
+ * compares every settlement with everything that is leased: 12 ms for 63 of 96.
  *
  * What has ended moves to the partition of its event's day; what waits again stays where it was.
  */
@@ -20,22 +23,26 @@ const SETTLE = `
       n int, id text, token text, at bigint, state text, due_at bigint, reason text, attempted boolean,
       number int, started_at bigint, duration_ms double precision, outcome text, status int, error text,
       response_headers text, response_body text)
+  ), found AS MATERIALIZED (
+    SELECT input.*, d.place FROM input CROSS JOIN LATERAL (
+      SELECT ctid AS place FROM open_deliveries WHERE id = input.id AND lease_token = input.token LIMIT 1
+    ) AS d
   ), ended AS (
-    DELETE FROM open_deliveries AS d USING input
-    WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state <> 'pending'
+    DELETE FROM open_deliveries AS d USING found
+    WHERE d.ctid = found.place AND d.lease_token = found.token AND found.state <> 'pending'
     RETURNING d.seq, d.event_seq, d.id, d.tenant, d.subscription_id, d.destination_id, d.attempts,
-      d.created_at, d.last_status, d.last_error, d.replay_of, d.replay_id, d.order_key, input.n, input.at,
-      input.state AS end_state, input.reason, ${ATTEMPT}
+      d.created_at, d.last_status, d.last_error, d.replay_of, d.replay_id, d.order_key, found.n, found.at,
+      found.state AS end_state, found.reason, ${ATTEMPT}
   ), waiting AS (
     UPDATE open_deliveries AS d
-    SET state = 'pending', due_at = input.due_at, reason = input.reason, updated_at = input.at,
+    SET state = 'pending', due_at = found.due_at, reason = found.reason, updated_at = found.at,
       lease_until = NULL, lease_token = NULL,
-      attempts = CASE WHEN input.attempted THEN d.attempts ELSE d.attempts - 1 END,
-      last_status = CASE WHEN input.attempted THEN input.status ELSE d.last_status END,
-      last_error = CASE WHEN input.attempted THEN input.error ELSE d.last_error END
-    FROM input
-    WHERE d.id = input.id AND d.state = 'leased' AND d.lease_token = input.token AND input.state = 'pending'
-    RETURNING d.seq, d.event_seq, input.n, ${ATTEMPT}
+      attempts = CASE WHEN found.attempted THEN d.attempts ELSE d.attempts - 1 END,
+      last_status = CASE WHEN found.attempted THEN found.status ELSE d.last_status END,
+      last_error = CASE WHEN found.attempted THEN found.error ELSE d.last_error END
+    FROM found
+    WHERE d.ctid = found.place AND d.lease_token = found.token AND found.state = 'pending'
+    RETURNING d.seq, d.event_seq, found.n, ${ATTEMPT}
   ), moved AS (
     INSERT INTO ended_deliveries (
       seq, id, tenant, event_seq, subscription_id, destination_id, state, attempts, created_at, updated_at,
