@@ -236,7 +236,7 @@ describe('a move is refused', () => {
 describe('what a move takes along', () => {
   /** Not content: how a store manages itself. */
   const OWN: Readonly<Record<string, readonly string[]>> = {
-    tables: ['store_state', 'migrations', 'retired_days'],
+    tables: ['store_state', 'migrations', 'retired_days', 'nodes'],
     columns: ['dedupe.taken_at', 'deliveries.body_bytes'],
   };
   const copied = COPIED_KINDS.flatMap((kind) => Object.keys(COPIED[kind]).map((name) => `${kind}.${name}`));
