@@ -39,7 +39,7 @@ allow_private: [10.20.0.0/16]
 \`\`\`
 
 Durations are written \`200ms\`, \`30s\`, \`5m\`, \`2h\`, \`7d\` or as sums such as \`1h30m\`; sizes \`512B\`,
-\`64KiB\`, \`10MiB\`, \`1GiB\`. Lists of networks and hosts are separated by commas; \`none\` is the empty list. An empty
+\`64KiB\`, \`10MiB\`, \`1GiB\`. Lists of networks, hosts and fields are separated by commas; \`none\` is the empty list. An empty
 variable counts as not set. Secrets are not taken from flags, since other users of the machine can read those.
 `;
 
@@ -54,6 +54,7 @@ const TYPE_WORDS: Readonly<Record<SettingType, string>> = {
   cidrs: 'list of networks',
   hosts: 'list of hosts',
   roles: 'roles, separated by commas',
+  fields: 'list of field names and JSON pointers',
   enum: 'one of',
   secret: 'secret',
   keys: 'secret, 32 bytes in base64',

@@ -14,6 +14,7 @@ import { replayOperations } from './replays.ts';
 import { sourceSecretOperations } from './source-secrets.ts';
 import { sourceOperations } from './sources.ts';
 import { statusOperations } from './status.ts';
+import { subscriptionActionOperations } from './subscription-actions.ts';
 import { subscriptionOperations } from './subscriptions.ts';
 
 /** Everything that can be asked of the gateway, in the order in which the docs tell it. */
@@ -23,6 +24,7 @@ export const CATALOGUE: readonly Operation[] = [
   ...destinationOperations,
   ...destinationActionOperations,
   ...subscriptionOperations,
+  ...subscriptionActionOperations,
   ...eventTypeOperations,
   ...publishOperations,
   ...eventOperations,

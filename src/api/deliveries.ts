@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Attempt, type Delivery, DELIVERY_STATES } from '../domain/delivery.ts';
+import { type Attempt, type Delivery, DELIVERY_STATES, SUBSCRIPTION_SUSPENDED } from '../domain/delivery.ts';
+import { shownAttempt } from '../core/redactions.ts';
 import { Problem } from '../domain/problem.ts';
 import {
   headerPairs,
@@ -100,10 +101,21 @@ async function find(context: OperationContext, deliveryId: string): Promise<Deli
   return visible(delivery, context.caller.principal, `delivery ${deliveryId}`);
 }
 
+/** Takes out of a receiver's answer what is hidden of the event that it was sent. */
+async function hideFor(context: OperationContext, eventId: string): Promise<(text: string) => string> {
+  const { redactions, services } = context.gateway;
+  const event = await services.store.queries.event(eventId);
+  return event === null ? (text) => text : (await redactions.shown(event)).hide;
+}
+
 async function withAttempts(context: OperationContext, deliveryId: string) {
   const delivery = await find(context, deliveryId);
   const attempts = await context.gateway.services.store.queries.attempts(delivery.id);
-  return { ...deliveryView(delivery), attempts: attempts.map((attempt) => attemptView(attempt)) };
+  const hide = await hideFor(context, delivery.eventId);
+  return {
+    ...deliveryView(delivery),
+    attempts: attempts.map((attempt) => attemptView(shownAttempt(attempt, hide))),
+  };
 }
 
 const list = operation({
@@ -169,6 +181,9 @@ const retry = operation({
   run: async (context, { params }) => {
     const { services, dispatcher } = context.gateway;
     const delivery = await find(context, params.id);
+    if (delivery.reason === SUBSCRIPTION_SUSPENDED) {
+      throw new Problem('conflict', 'the delivery is held: resume its subscription');
+    }
     const now = services.clock.now();
     const state = await services.store.log.bringForward(delivery.id, now);
     if (state !== 'pending') {

@@ -27,7 +27,7 @@ function stateOperation(verb: string, state: Destination['state'], summary: stri
         reason,
         context.caller,
       );
-      return destinationView(after);
+      return destinationView(context, after);
     },
   });
 }

@@ -24,6 +24,7 @@ import {
   tenant,
 } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
+import { publicKeyOf } from './public-keys.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
@@ -85,7 +86,16 @@ export const destinationOut = z.object({
   rate_limit: rateLimitOut,
   signing: z.object({
     scheme: z.enum(['standard', 'standard-ed25519', 'none']),
-    secrets: z.array(z.object({ created_at: instant, expires_at: instant.nullable() })),
+    secrets: z.array(
+      z.object({
+        created_at: instant,
+        expires_at: instant.nullable(),
+        public_key: z
+          .string()
+          .nullable()
+          .describe('whpk_ key that receivers verify with; null unless the scheme is standard-ed25519'),
+      }),
+    ),
   }),
   auth: authOut,
   tls: tlsOut,
@@ -107,7 +117,10 @@ const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_MAX_IN_FLIGHT = 64;
 
 /** A destination as `destinationOut` describes it. */
-export function destinationView(destination: Destination): z.input<typeof destinationOut> {
+export function destinationView(
+  context: OperationContext,
+  destination: Destination,
+): z.input<typeof destinationOut> {
   return {
     id: destination.id,
     name: destination.name,
@@ -123,6 +136,7 @@ export function destinationView(destination: Destination): z.input<typeof destin
       secrets: destination.secrets.map((secret) => ({
         created_at: isoTime(secret.createdAt),
         expires_at: isoTimeOrNull(secret.expiresAt),
+        public_key: publicKeyOf(context.gateway, destination, secret),
       })),
     },
     auth: authView(destination.auth),
@@ -268,7 +282,7 @@ const create = operation({
     };
     const destination = changed(context, blank, body);
     await context.gateway.settings.save('destination', checked(context, destination), context.caller);
-    return { ...destinationView(destination), secret };
+    return { ...destinationView(context, destination), secret };
   },
 });
 
@@ -288,7 +302,7 @@ const list = operation({
     const destinations = context.gateway.directory
       .list('destination')
       .filter((destination) => wanted === undefined || destination.tenant === wanted);
-    return settingsList(destinations, query, destinationView);
+    return settingsList(destinations, query, (destination) => destinationView(context, destination));
   },
 });
 
@@ -304,7 +318,10 @@ const get = operation({
   output: destinationOut,
   status: 200,
   run: async (context, { params }) =>
-    destinationView(context.gateway.settings.find('destination', params.id, context.caller.principal)),
+    destinationView(
+      context,
+      context.gateway.settings.find('destination', params.id, context.caller.principal),
+    ),
 });
 
 const update = operation({
@@ -323,7 +340,7 @@ const update = operation({
     const destination = await settings.change('destination', params.id, context.caller, (before) =>
       checked(context, changed(context, before, body)),
     );
-    return destinationView(destination);
+    return destinationView(context, destination);
   },
 });
 
@@ -380,7 +397,7 @@ const rotateSecret = operation({
       const secrets = [seal(context, before.id, secret), ...previous];
       return checked(context, { ...before, secrets, updatedAt: now });
     });
-    return { ...destinationView(destination), secret };
+    return { ...destinationView(context, destination), secret };
   },
 });
 

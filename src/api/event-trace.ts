@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { ConsideredSubscription, ExplainedDelivery } from '../core/explain.ts';
 import type { Hold } from '../core/holds.ts';
+import { shownAttempt } from '../core/redactions.ts';
 import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
 import {
   eventSchemaView,
   eventSummary,
   eventSummaryOut,
   findEvent,
+  summariesOf,
   schemaOut,
   verificationOut,
   verificationView,
@@ -58,7 +60,7 @@ const dedupeOut = z.object({
 });
 
 const holdOut = z.object({
-  what: z.enum(['paused', 'disabled', 'breaker_open']),
+  what: z.enum(['paused', 'disabled', 'breaker_open', 'suspended']),
   from: instant,
   until: instant.nullable().describe('null = it lasts'),
   reason: z.string().nullable(),
@@ -71,13 +73,16 @@ function holdView(hold: Hold): z.input<typeof holdOut> {
 
 const tracedDeliveryOut = deliveryOut.extend({
   attempts: z.array(attemptOut),
-  held: z.array(holdOut).describe('times of its life in which its destination was held'),
+  held: z.array(holdOut).describe('times of its life in which its destination or its subscription was held'),
 });
 
-function tracedDeliveryView(explained: ExplainedDelivery): z.input<typeof tracedDeliveryOut> {
+function tracedDeliveryView(
+  explained: ExplainedDelivery,
+  hide: (text: string) => string,
+): z.input<typeof tracedDeliveryOut> {
   return {
     ...deliveryView(explained.delivery),
-    attempts: explained.attempts.map((attempt) => attemptView(attempt)),
+    attempts: explained.attempts.map((attempt) => attemptView(shownAttempt(attempt, hide))),
     held: explained.held.map((hold) => holdView(hold)),
   };
 }
@@ -107,21 +112,29 @@ const trace = operation({
   }),
   status: 200,
   run: async (context, { params }) => {
-    const event = await findEvent(context, params.id);
-    const explained = await context.gateway.explain.event(event);
+    const found = await findEvent(context, params.id);
+    const explained = await context.gateway.explain.event(found);
+    const { event, hide } = await context.gateway.redactions.shown(found);
+    const hideOrNull = (text: string | null): string | null => (text === null ? null : hide(text));
+    const children = await summariesOf(context, explained.children, undefined);
     return {
       event: eventSummary(event),
       request_id: event.origin.requestId,
       verification: verificationView(event.origin),
       dedupe_key: event.origin.dedupeKey,
-      dedupe: explained.dedupe === null ? null : { ...explained.dedupe },
+      dedupe: explained.dedupe === null ? null : { ...explained.dedupe, key: hide(explained.dedupe.key) },
       hops: event.origin.hops ?? 0,
       stopped: event.origin.stopped ?? null,
       schema: eventSchemaView(event),
-      subscriptions: explained.considered.map((considered) => consideredView(considered)),
-      deliveries: explained.deliveries.map((delivery) => tracedDeliveryView(delivery)),
+      subscriptions: explained.considered.map((considered) => {
+        const view = consideredView(considered);
+        const conversion =
+          view.conversion === null ? null : { ...view.conversion, error: hideOrNull(view.conversion.error) };
+        return { ...view, detail: hideOrNull(view.detail), conversion };
+      }),
+      deliveries: explained.deliveries.map((delivery) => tracedDeliveryView(delivery, hide)),
       replays: explained.replays.map((replay) => replayView(replay)),
-      children: explained.children.map((child) => eventSummary(child)),
+      children: children.map(({ summary }) => summary),
     };
   },
 });

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { LoggedEvent } from '../domain/event.ts';
+import { mayDo } from '../domain/principal.ts';
 import { idTime } from '../domain/ids.ts';
 import { DEFAULT_TENANT } from '../domain/settings.ts';
 import { isTypePattern } from '../domain/type-pattern.ts';
 import { deliveryOut, deliveryView } from './deliveries.ts';
 import {
   bodyView,
+  encodeCursor,
   headerPairs,
   headerPairsOut,
   id,
@@ -205,6 +207,30 @@ export async function findEvent(context: OperationContext, eventId: string): Pro
   return visible(holder === null ? null : await queries.event(holder), principal, `event ${eventId}`);
 }
 
+/**
+ * Events for a list, as they may be shown. A search must not find by its text what it does not show: else
+ * whoever may only read could ask for a hidden value letter by letter.
+ */
+export async function summariesOf(
+  context: OperationContext,
+  events: readonly LoggedEvent[],
+  text: string | undefined,
+) {
+  const { redactions } = context.gateway;
+  const shown = await Promise.all(events.map((event) => redactions.shown(event)));
+  const maySearchAll = text === undefined || mayDo(context.caller.principal, 'manage');
+  return shown
+    .filter(({ event }, index) => event === events[index] || maySearchAll || mentions(event, text))
+    .map(({ event }) => ({ seq: event.seq, summary: eventSummary(event) }));
+}
+
+/** As the store looks for a text. */
+function mentions(event: LoggedEvent, text: string): boolean {
+  const wanted = text.toLowerCase();
+  const fields = [event.type, event.key, event.subject, new TextDecoder().decode(event.body)];
+  return fields.some((field) => field?.toLowerCase().includes(wanted) === true);
+}
+
 const list = operation({
   name: 'events.list',
   method: 'GET',
@@ -218,7 +244,9 @@ const list = operation({
   status: 200,
   run: async (context, { query }) => {
     const { queries } = context.gateway.services.store;
-    return listView(await queries.events(eventFilter(context, query), logPage(query)), eventSummary);
+    const page = await queries.events(eventFilter(context, query), logPage(query));
+    const items = await summariesOf(context, page.items, query.q);
+    return { data: items.map(({ summary }) => summary), next_cursor: encodeCursor(page.next) };
   },
 });
 
@@ -233,7 +261,10 @@ const get = operation({
   body: nothing,
   output: eventOut,
   status: 200,
-  run: async (context, { params }) => eventView(await findEvent(context, params.id)),
+  run: async (context, { params }) => {
+    const { event } = await context.gateway.redactions.shown(await findEvent(context, params.id));
+    return eventView(event);
+  },
 });
 
 const deliveries = operation({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { headerValue } from '../domain/event.ts';
 import type { Rejection } from '../domain/records.ts';
 import {
   bodyView,
@@ -104,10 +105,12 @@ const get = operation({
     await context.gateway.rejections.flush();
     const found = await context.gateway.services.store.queries.rejection(params.id);
     const rejection = visible(found, context.caller.principal, `rejection ${params.id}`);
+    const contentType = headerValue(rejection.headers, 'content-type') ?? null;
+    const { redactions } = context.gateway;
     return {
       ...rejectionSummary(rejection),
       headers: headerPairs(rejection.headers),
-      ...bodyView(rejection.body),
+      ...bodyView(await redactions.shownBody(rejection.sourceId, rejection.body, contentType)),
     };
   },
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { awaitsSecret } from '../domain/awaited-secret.ts';
 import { Problem } from '../domain/problem.ts';
+import { isRedactionRule } from '../domain/redaction.ts';
 import type { SealedSecret, Source } from '../domain/settings.ts';
 import { formatDuration } from '../domain/units.ts';
 import {
@@ -53,6 +54,18 @@ const changeable = {
     .describe('check events against the newest version of their type in the catalogue'),
   on_invalid: z.enum(['reject', 'mark']).describe('what becomes of events that do not fit the schema'),
   rate_limit: rateLimitIn.nullable(),
+  redact: z
+    .array(
+      z
+        .string()
+        .max(512)
+        .refine(isRedactionRule, 'must be a JSON pointer such as /card/number, or the name of a field'),
+    )
+    .max(100)
+    .describe('payload fields whose values nobody is shown: JSON pointers, or names at any depth'),
+  expect_every: durationField('1m', '90d')
+    .nullable()
+    .describe('how long it may bring nothing until source.silent tells you; null = for ever'),
 };
 
 const createBody = z
@@ -103,6 +116,9 @@ export const sourceOut = z.object({
   use_catalogue: z.boolean(),
   on_invalid: z.enum(['reject', 'mark']),
   rate_limit: rateLimitOut,
+  redact: z.array(z.string()),
+  expect_every: z.string().nullable(),
+  silent_since: instant.nullable().describe('when the last event came, once source.silent was told'),
   created_at: instant,
   updated_at: instant,
 });
@@ -141,6 +157,9 @@ export function sourceView(source: Source, context: OperationContext): z.input<t
     use_catalogue: source.useCatalogue ?? false,
     on_invalid: source.onInvalid,
     rate_limit: rateLimitView(source.rateLimit),
+    redact: [...(source.redact ?? [])],
+    expect_every: (source.expectEveryMs ?? null) === null ? null : formatDuration(source.expectEveryMs ?? 0),
+    silent_since: isoTimeOrNull(context.gateway.silence.silentSince(source)),
     created_at: isoTime(source.createdAt),
     updated_at: isoTime(source.updatedAt),
   };
@@ -165,8 +184,18 @@ function changed(source: Source, change: Change, nowMs: number): Source {
     useCatalogue: keep(change.use_catalogue, source.useCatalogue ?? false),
     onInvalid: keep(change.on_invalid, source.onInvalid),
     rateLimit: keep(change.rate_limit, source.rateLimit),
+    redact: keep(change.redact, source.redact ?? []),
+    ...expectation(source, change, nowMs),
     updatedAt: nowMs,
   };
+}
+
+/** A source is not late for what was not expected of it, or could not come while it was disabled. */
+function expectation(source: Source, change: Change, nowMs: number) {
+  const before = source.expectEveryMs ?? null;
+  const expectEveryMs = keep(change.expect_every, before);
+  const isNew = expectEveryMs !== before || (change.enabled === true && !source.enabled);
+  return { expectEveryMs, expectedSince: isNew ? nowMs : (source.expectedSince ?? source.createdAt) };
 }
 
 /** Everything that would make the source unusable, told now and not at the first event. */

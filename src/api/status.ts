@@ -11,7 +11,7 @@ const stuckOut = z.object({
   id,
   name: z.string(),
   problem: z
-    .enum(['disabled', 'paused', 'breaker_open', 'failing', 'backlog', 'expired'])
+    .enum(['disabled', 'paused', 'breaker_open', 'failing', 'backlog', 'expired', 'suspended', 'silent'])
     .describe('the gravest thing that is wrong with it'),
   since: instant.nullable(),
   why: z.string(),
@@ -110,7 +110,57 @@ function switchedOff(context: OperationContext, of: string | undefined): Stuck[]
         command: `ringback ${what}s update ${setting.id} --enabled`,
         pending: null,
       }));
-  return [...off('source'), ...off('subscription'), ...expired(context, of)];
+  return [
+    ...off('source'),
+    ...off('subscription'),
+    ...expired(context, of),
+    ...suspended(context, of),
+    ...silent(context, of),
+  ];
+}
+
+/** Sources that have brought nothing for longer than they say they would. */
+function silent(context: OperationContext, of: string | undefined): Stuck[] {
+  const { directory, silence } = context.gateway;
+  return directory.list('source').flatMap((source): Stuck[] => {
+    const since = silence.silentSince(source);
+    if (since === null || (of !== undefined && source.tenant !== of)) return [];
+    return [
+      {
+        what: 'source',
+        id: source.id,
+        name: source.name,
+        problem: 'silent',
+        since: isoTime(since),
+        why: `it has brought nothing since, and expect_every is ${formatDuration(source.expectEveryMs ?? 0)}`,
+        fix: 'look whether its requests are refused; else look at the sender',
+        command: `ringback rejections list --source ${source.id}`,
+        pending: null,
+      },
+    ];
+  });
+}
+
+/** Subscriptions of which everything is held. */
+function suspended(context: OperationContext, of: string | undefined): Stuck[] {
+  return context.gateway.directory.list('subscription').flatMap((subscription): Stuck[] => {
+    const { id: subscriptionId, name, suspended: hold } = subscription;
+    if (hold === undefined || hold === null || (of !== undefined && subscription.tenant !== of)) return [];
+    const byItself = hold.reason === 'failing_for_an_hour';
+    return [
+      {
+        what: 'subscription',
+        id: subscriptionId,
+        name,
+        problem: 'suspended',
+        since: isoTime(hold.at),
+        why: byItself ? 'more than 95 % of its attempts failed over an hour' : hold.reason,
+        fix: 'mend the receiver, the filter or the transform, then resume it: what was held goes out',
+        command: `ringback subscriptions resume ${subscriptionId}`,
+        pending: null,
+      },
+    ];
+  });
 }
 
 /** Subscriptions that take nothing any more although nobody switched them off. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../domain/problem.ts';
 import { mayDo } from '../domain/principal.ts';
-import { eventFilter, eventFilterFields, eventSummary } from './events.ts';
+import { eventFilter, eventFilterFields, summariesOf } from './events.ts';
 import { encodeCursor, logPlace } from './fields.ts';
 import { fieldErrors } from './invoke.ts';
 import type { OperationContext } from './operation.ts';
@@ -68,8 +68,8 @@ async function* follow(
     while (!signal.aborted) {
       appended = false;
       const { items, reachedSeq } = await queries.eventsAfter(seq, filter, BATCH);
-      for (const item of items) {
-        yield { ...placeOf(item.seq), event: 'event.accepted', data: eventSummary(item) };
+      for (const { seq: place, summary } of await summariesOf(context, items, filter.text)) {
+        yield { ...placeOf(place), event: 'event.accepted', data: summary };
       }
       const moved = reachedSeq > seq;
       seq = reachedSeq;

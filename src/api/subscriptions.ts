@@ -124,6 +124,10 @@ export const subscriptionOut = z.object({
   on_client_error: z.enum(['retry', 'dead']),
   enabled: z.boolean(),
   expires_at: instant.nullable(),
+  suspended: z
+    .object({ since: instant, reason: z.string() })
+    .nullable()
+    .describe('what it is owed is held; resume lets it go'),
   created_at: instant,
   updated_at: instant,
 });
@@ -151,7 +155,8 @@ function retryPolicy(retry: {
   return { maxAttempts, scheduleMs: exponentialSchedule(settings), jitter, maxDelayMs };
 }
 
-function subscriptionView(subscription: Subscription): z.input<typeof subscriptionOut> {
+/** A subscription as `subscriptionOut` describes it. */
+export function subscriptionView(subscription: Subscription): z.input<typeof subscriptionOut> {
   const { retry } = subscription;
   return {
     id: subscription.id,
@@ -177,9 +182,15 @@ function subscriptionView(subscription: Subscription): z.input<typeof subscripti
     on_client_error: subscription.onClientError,
     enabled: subscription.enabled,
     expires_at: isoTimeOrNull(subscription.expiresAt),
+    suspended: suspendedView(subscription),
     created_at: isoTime(subscription.createdAt),
     updated_at: isoTime(subscription.updatedAt),
   };
+}
+
+function suspendedView({ suspended }: Subscription): z.input<typeof subscriptionOut>['suspended'] {
+  if (suspended === undefined || suspended === null) return null;
+  return { since: isoTime(suspended.at), reason: suspended.reason };
 }
 
 function changed(

@@ -93,5 +93,6 @@ export function composeGateway(
     dedupeWindowMs: config.dedupeWindowMs,
     maxHops: config.maxHops,
     roles: config.role,
+    redact: config.redact,
   });
 }

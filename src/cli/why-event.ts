@@ -188,6 +188,7 @@ async function tellDelivery(delivery: JsonRecord, names: NameBook): Promise<void
 const HELD: Readonly<Record<string, string>> = {
   paused: 'The destination was paused',
   disabled: 'The destination was disabled',
+  suspended: 'The subscription was suspended',
   breaker_open: 'The breaker of the destination was open',
 };
 
@@ -211,6 +212,11 @@ function stateLines(delivery: JsonRecord, destination: JsonRecord | null, attemp
       if (textOf(destination, 'state') === 'paused') {
         return [
           `The destination is paused: ${cliName()} destinations resume ${show(destination ?? {}, 'name')}`,
+        ];
+      }
+      if (reason === 'subscription_suspended') {
+        return [
+          `Its subscription is suspended: ${cliName()} subscriptions resume ${show(delivery, 'subscription_id')}`,
         ];
       }
       return [

@@ -64,6 +64,7 @@ describe('defaults', () => {
       maxHops: 16,
       maxInFlight: 1_024,
       drainTimeoutMs: 20_000,
+      redact: [],
       retentionMs: 30 * 86_400_000,
       retentionBytes: 0,
       dedupeWindowMs: 7 * 86_400_000,

@@ -14,6 +14,7 @@ export type SettingType =
   | 'cidrs'
   | 'hosts'
   | 'roles'
+  | 'fields'
   | 'enum'
   | 'secret'
   | 'keys'
@@ -197,6 +198,12 @@ export const SETTINGS = {
     description:
       'Deliveries in a row after which a chain of events is ended: what comes then is kept, but goes nowhere.',
   },
+  redact: {
+    type: 'fields',
+    default: 'none',
+    description:
+      'Payload fields of every event whose values nobody is shown, beside those that sources name: names such as `email`, or JSON pointers such as `/data/card/number`.',
+  },
   retention: {
     type: 'duration',
     default: '30d',
@@ -263,7 +270,7 @@ type TypedValue<One extends Setting> = One['type'] extends 'port' | 'integer' | 
   ? number
   : One['type'] extends 'boolean'
     ? boolean
-    : One['type'] extends 'cidrs' | 'hosts'
+    : One['type'] extends 'cidrs' | 'hosts' | 'fields'
       ? readonly string[]
       : One['type'] extends 'roles'
         ? readonly NodeRole[]

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
 import { isNodeRole, NODE_ROLES } from '../domain/node-role.ts';
+import { isRedactionRule } from '../domain/redaction.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../domain/units.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Setting, SettingType, SettingValue } from './schema.ts';
@@ -30,6 +31,7 @@ const PARSERS: Readonly<Record<SettingType, Parser>> = {
   cidrs: (text) => parseList(text, cidrOf, CIDRS),
   hosts: (text) => parseList(text, hostPatternOf, HOSTS),
   roles: parseRoles,
+  fields: (text) => parseList(text, (part) => (isRedactionRule(part) ? part : null), FIELDS),
   enum: parseChoice,
   keys: parseKeys,
   url: parseUrl,
@@ -129,6 +131,7 @@ interface ListForm {
 }
 
 const CIDRS: ListForm = { noun: 'an address block', examples: 'blocks such as 10.0.0.0/8,fd00::/8' };
+const FIELDS: ListForm = { noun: 'a field', examples: 'fields such as email,/data/card/number' };
 const HOSTS: ListForm = { noun: 'a host', examples: 'hosts such as example.com,*.example.com' };
 
 function parseList(

@@ -1,4 +1,4 @@
-import { type Attempt, attemptId } from '../domain/delivery.ts';
+import { type Attempt, attemptId, SUBSCRIPTION_SUSPENDED } from '../domain/delivery.ts';
 import { judge, type Judgement, type SendResult } from '../domain/outcome.ts';
 import { DEFAULT_RETRY_POLICY, retryDelayMs } from '../domain/retry-schedule.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
@@ -8,6 +8,7 @@ import type { Directory } from './directory.ts';
 import { OPERATOR_SOURCE, type OperatorEvents } from './operator-events.ts';
 import type { OutboundRequests } from './outbound-request.ts';
 import type { Services } from './services.ts';
+import type { Suspensions } from './suspensions.ts';
 
 type Next = Settlement['next'];
 
@@ -23,6 +24,7 @@ export class Attempts {
   readonly #requests: OutboundRequests;
   readonly #health: DestinationHealth;
   readonly #events: OperatorEvents;
+  readonly #suspensions: Suspensions;
 
   constructor(
     services: Services,
@@ -30,7 +32,9 @@ export class Attempts {
     requests: OutboundRequests,
     health: DestinationHealth,
     events: OperatorEvents,
+    suspensions: Suspensions,
   ) {
+    this.#suspensions = suspensions;
     this.#services = services;
     this.#directory = directory;
     this.#requests = requests;
@@ -78,7 +82,7 @@ export class Attempts {
     }
     const result = await this.#services.sender.send(request);
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());
-    await this.#health.record(destination, judgement, result.status);
+    await this.#health.record(destination, judgement, result.status, startedAt);
     return this.#finish(delivery, subscription, startedAt, result, judgement);
   }
 
@@ -91,6 +95,9 @@ export class Attempts {
     if (destination.state === 'disabled') return { state: 'dead', reason: 'destination_disabled' };
     if (delivery.subscriptionId !== null && subscription === undefined) {
       return { state: 'cancelled', reason: 'subscription_deleted' };
+    }
+    if ((subscription?.suspended ?? null) !== null) {
+      return { state: 'pending', dueAt: null, reason: SUBSCRIPTION_SUSPENDED };
     }
     const expiryMs = subscription?.deliveryExpiryMs ?? null;
     if (expiryMs !== null && this.#services.clock.now() - delivery.createdAt >= expiryMs) {
@@ -109,6 +116,9 @@ export class Attempts {
     judgement: Judgement,
   ): Finish {
     const next = this.#next(delivery, subscription, judgement);
+    if (subscription !== undefined) {
+      this.#suspensions.record(subscription, judgement.outcome === 'succeeded', judgement.error);
+    }
     const attempt: Attempt = {
       number: delivery.attempt,
       startedAt,
@@ -177,7 +187,10 @@ export class Attempts {
           if (next.state === 'dead') this.#died(delivery, next.reason);
         }
         if (settled === 'lease_lost') return null;
-        if (next.state === 'pending') return next.dueAt;
+        if (next.state === 'pending') {
+          if (next.dueAt === null && subscription !== undefined) this.#suspensions.noteHeld(subscription.id);
+          return next.dueAt;
+        }
         // The next one of its order key is due now.
         return subscription?.ordering === 'key' ? clock.now() : null;
       } catch (error) {

@@ -89,7 +89,12 @@ export class DestinationHealth {
    * Takes note of an attempt's outcome. Operator events are kept out of the telling about themselves.
    * Resolves for a destination that is gone when it is disabled: until then no other attempt may begin.
    */
-  async record(destination: Destination, judgement: Judgement, status: number | null): Promise<void> {
+  async record(
+    destination: Destination,
+    judgement: Judgement,
+    status: number | null,
+    beganAt: number,
+  ): Promise<void> {
     const now = this.#services.clock.now();
     if (judgement.gone) {
       await this.#act.disable(destination, 'destination_gone');
@@ -99,7 +104,7 @@ export class DestinationHealth {
     const ok = judgement.outcome === 'succeeded';
     // A 4xx is about the request: the receiver is up and answers.
     const isDown = !ok && (status === null || status >= 500 || status === 429);
-    const change = health.breaker.record(!isDown, now);
+    const change = health.breaker.record(!isDown, now, beganAt);
     if (change !== null) this.#tell(`breaker.${change}`, destination, { error: judgement.error });
     if (change === 'opened') this.#act.hold(destination.id);
     if (ok) this.#recovered(destination, health);

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { answered, bytes, OPERATOR, startedBench, type Bench } from '../../test/support/gateway-bench.ts';
+import type { SendResult } from '../domain/outcome.ts';
 import { FakeClock, settled } from '../testing/fake-clock.ts';
 import { createMemoryStore } from '../stores/memory/memory-store.ts';
 
@@ -478,6 +479,32 @@ describe('a breaker that has opened', () => {
     );
     expect(new Set(deliveries.map(({ state }) => state))).toEqual(new Set(['succeeded']));
     expect(Math.max(...deliveries.map(({ attempts }) => attempts))).toBeLessThanOrEqual(2);
+  });
+
+  test('bug: an attempt from before it opened let a second probe begin when it ended', async () => {
+    const bench = await startedBench();
+    await bench.receiver({ maxInFlight: 20 });
+    const slow = Promise.withResolvers<SendResult>();
+    const probe = Promise.withResolvers<SendResult>();
+    let sent = 0;
+    bench.sender.answer(() => {
+      sent += 1;
+      if (sent === 1) return slow.promise;
+      return sent <= 11 ? answered(503) : probe.promise;
+    });
+    for (let made = 0; made < 12; made += 1) await bench.publish();
+    await settled();
+    await bench.clock.advance(20_000);
+    expect(sent).toBe(12);
+    slow.resolve(answered(503));
+    await settled();
+    await bench.clock.advance(20_000);
+    expect(sent).toBe(12);
+    probe.resolve(answered(200));
+    bench.sender.answer(200);
+    await bench.clock.advance(60_000);
+    const own = (await bench.deliveries()).filter(({ eventType }) => eventType === 'acme.thing.happened');
+    expect(own.map(({ state }) => state)).toEqual(own.map(() => 'succeeded'));
   });
 
   test('bug: what was being written when it opened lost an attempt that nobody made', async () => {

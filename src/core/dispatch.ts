@@ -125,7 +125,7 @@ export class Dispatcher {
     if (delivery.initial.state === 'leased') {
       lane.reservationUsed();
       this.#begin(lane, leased());
-    } else if (delivery.initial.state === 'pending') {
+    } else if (delivery.initial.state === 'pending' && delivery.initial.dueAt !== null) {
       this.wake(delivery.destinationId, delivery.initial.dueAt);
     }
   }
@@ -323,7 +323,7 @@ export class Dispatcher {
     const now = this.#services.clock.now();
     if (destination !== undefined && now + destination.timeoutMs > delivery.leaseUntil) {
       // It waited so long for its turn that its lease could end mid-request: someone would repeat it.
-      lane.ended();
+      lane.ended(delivery);
       this.#giveBack(delivery);
       return;
     }
@@ -331,7 +331,7 @@ export class Dispatcher {
     const finish = await this.#attempts.attempt(delivery);
     this.#inFlight -= 1;
     this.#hold(lane, -delivery.event.body.byteLength);
-    lane.ended();
+    lane.ended(delivery);
     this.#settle(lane, finish());
     this.#pump(lane);
     this.#feedStarved();

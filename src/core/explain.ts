@@ -6,7 +6,7 @@ import type { Replay } from '../domain/records.ts';
 import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import type { Conversion, EventViews } from './event-views.ts';
-import { type Hold, holdsOf, holdsWithin } from './holds.ts';
+import { type Hold, holdsOf, holdsWithin, suspensionsOf } from './holds.ts';
 import { filterAnswer } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 
@@ -21,7 +21,7 @@ export interface ConsideredSubscription {
 export interface ExplainedDelivery {
   readonly delivery: Delivery;
   readonly attempts: readonly Attempt[];
-  /** Times of its life in which its destination was held. */
+  /** Times of its life in which its destination or its subscription was held. */
   readonly held: readonly Hold[];
 }
 
@@ -90,12 +90,23 @@ export class Explain {
         ),
       ),
     );
+    const subscriptionIds = new Set(
+      deliveries.flatMap(({ subscriptionId: id }) => (id === null ? [] : [id])),
+    );
+    const suspensions = new Map(
+      await Promise.all(
+        Array.from(subscriptionIds, async (id) => [id, await suspensionsOf(id, this.#services)] as const),
+      ),
+    );
     const now = this.#services.clock.now();
     return Promise.all(
       deliveries.map(async (delivery) => {
         const isOpen = delivery.state === 'pending' || delivery.state === 'leased';
         const until = isOpen ? now : delivery.updatedAt;
-        const all = holds.get(delivery.destinationId) ?? [];
+        const all = [
+          ...(holds.get(delivery.destinationId) ?? []),
+          ...(suspensions.get(delivery.subscriptionId ?? '') ?? []),
+        ].toSorted((left, right) => left.from - right.from);
         return {
           delivery,
           attempts: await queries.attempts(delivery.id),

@@ -20,12 +20,15 @@ import { OPERATOR_SOURCE, OperatorEvents } from './operator-events.ts';
 import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
+import { Redactions } from './redactions.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
 import { SecretRotation } from './secret-rotation.ts';
 import type { Services } from './services.ts';
 import { GATEWAY_ITSELF, SettingsChanges } from './settings-changes.ts';
+import { Suspensions } from './suspensions.ts';
+import { SourceSilence } from './source-silence.ts';
 import { StoreFollower } from './store-follower.ts';
 
 export interface GatewayOptions {
@@ -37,6 +40,8 @@ export interface GatewayOptions {
   /** Deliveries in a row after which a chain of events is ended. */
   readonly maxHops: number;
   readonly roles: readonly NodeRole[];
+  /** Payload fields of every event that nobody is shown. */
+  readonly redact: readonly string[];
 }
 
 /** The use cases, wired to each other. Starting and stopping is all that they do of themselves. */
@@ -57,6 +62,9 @@ export class Gateway {
   readonly retention: Retention;
   readonly operatorEvents: OperatorEvents;
   readonly health: DestinationHealth;
+  readonly suspensions: Suspensions;
+  readonly silence: SourceSilence;
+  readonly redactions: Redactions;
   readonly keyUses: KeyUses;
   readonly secretRotation: SecretRotation;
   readonly learnedSecrets: LearnedSecrets;
@@ -77,15 +85,11 @@ export class Gateway {
       hold: (destinationId) => this.dispatcher.hold(destinationId),
       goOn: (destinationId) => this.dispatcher.wake(destinationId, services.clock.now()),
     });
-    const attempts = new Attempts(services, this.directory, this.#requests, this.health, this.operatorEvents);
-    this.dispatcher = new Dispatcher(
-      services,
-      this.directory,
-      attempts,
-      this.health,
-      this.nodes,
-      options.dispatch,
-    );
+    this.suspensions = new Suspensions(services, this.directory, this.operatorEvents, {
+      suspend: (id, reason) => this.#suspend(id, reason),
+      wake: (destinationId, dueAt) => this.dispatcher.wake(destinationId, dueAt),
+    });
+    this.dispatcher = this.#makeDispatcher(options);
     const owed = new OwedDeliveries(services, this.directory, this.dispatcher, this.views);
     const chains = new Chains(services, this.operatorEvents, options.maxHops);
     this.acceptance = new Acceptance(services, owed, this.dispatcher, chains);
@@ -111,15 +115,31 @@ export class Gateway {
     );
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher, this.#follower);
     this.learnedSecrets = new LearnedSecrets(services, this.settings, this.operatorEvents);
+    this.redactions = new Redactions(services, this.directory, options.redact);
+    this.silence = new SourceSilence(services, this.directory, this.operatorEvents);
     this.ingest = new Ingest(services, this.directory, this.acceptance, this.rejections, {
       types: this.eventTypes,
       learnedSecrets: this.learnedSecrets,
       nodes: this.nodes,
+      silence: this.silence,
     });
     this.secretRotation = new SecretRotation(services, this.directory, this.settings);
     this.replays = new Replays(services, this.directory, this.dispatcher, this.views, this.nodes);
     this.explain = new Explain(services, this.directory, this.health, this.views);
     this.retention = new Retention(services, options.retention, this.operatorEvents, this.nodes);
+  }
+
+  #makeDispatcher(options: GatewayOptions): Dispatcher {
+    const { services } = this;
+    const attempts = new Attempts(
+      services,
+      this.directory,
+      this.#requests,
+      this.health,
+      this.operatorEvents,
+      this.suspensions,
+    );
+    return new Dispatcher(services, this.directory, attempts, this.health, this.nodes, options.dispatch);
   }
 
   /**
@@ -144,7 +164,9 @@ export class Gateway {
       },
       endedNodes,
     );
+    await this.silence.start();
     if (!this.nodes.roles.includes('deliver')) return;
+    this.suspensions.start();
     await this.dispatcher.start();
     this.retention.start();
   }
@@ -152,6 +174,8 @@ export class Gateway {
   /** Lets what is under way finish and be recorded. The caller has stopped the intake before. */
   async stop(): Promise<void> {
     await this.#follower.stop();
+    await this.suspensions.stop();
+    await this.silence.stop();
     await this.replays.stop();
     await this.retention.stop();
     await this.dispatcher.stop();
@@ -167,6 +191,12 @@ export class Gateway {
   ): Promise<{ readonly webhookId: string; readonly result: SendResult }> {
     const request = this.#requests.buildTest(destination, body, this.services.clock.now());
     return { webhookId: request.webhookId, result: await this.services.sender.send(request) };
+  }
+
+  /** Its deliveries have only failed for long: they are held until someone resumes it. */
+  async #suspend(id: string, reason: string): Promise<void> {
+    const at = this.services.clock.now();
+    await this.settings.setSuspended(id, { at, reason }, GATEWAY_ITSELF);
   }
 
   /** 410 (Standard Webhooks 1.0.0), or five days of nothing but failures: it is gone for good. */

@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '../domain/event.ts';
-import type { Destination } from '../domain/settings.ts';
+import type { SettingKind } from '../domain/settings.ts';
 import type { SettingVersion } from '../ports/store.ts';
 import type { DestinationHealth } from './destination-health.ts';
 import { isRecord, parseJson } from './expression-input.ts';
@@ -8,7 +8,7 @@ import type { Services } from './services.ts';
 
 /** A time in which nothing was attempted for a destination, and who or what wanted it so. */
 export interface Hold {
-  readonly what: 'paused' | 'disabled' | 'breaker_open';
+  readonly what: 'paused' | 'disabled' | 'breaker_open' | 'suspended';
   readonly from: number;
   /** `null` = it lasts. */
   readonly until: number | null;
@@ -50,26 +50,43 @@ export async function holdsOf(
   );
 }
 
+/** When what a subscription is owed was held, oldest first. */
+export async function suspensionsOf(subscriptionId: string, services: Services): Promise<Hold[]> {
+  const versions = await services.store.settings.history('subscription', subscriptionId, MOST);
+  return intervals(versions.toReversed(), ({ change, setting }) => {
+    const suspended = setting?.suspended ?? null;
+    return suspended === null
+      ? null
+      : { what: 'suspended', from: change.at, until: null, reason: suspended.reason, by: change.principal };
+  });
+}
+
 /** Those that have something of the time between the two in them. */
 export function holdsWithin(holds: readonly Hold[], from: number, until: number): Hold[] {
   return holds.filter((hold) => hold.from <= until && (hold.until === null || hold.until >= from));
 }
 
 function stateHolds(versions: readonly SettingVersion<'destination'>[]): Hold[] {
+  return intervals(versions, ({ change, setting }) => {
+    if (setting === null || setting.state === 'enabled') return null;
+    const { state, stateReason } = setting;
+    return { what: state, from: change.at, until: null, reason: stateReason, by: change.principal };
+  });
+}
+
+/** Versions, oldest first, as the times in which something was held; versions that change nothing of it are one. */
+function intervals<Kind extends SettingKind>(
+  versions: readonly SettingVersion<Kind>[],
+  holdOf: (version: SettingVersion<Kind>) => Hold | null,
+): Hold[] {
   const holds: Hold[] = [];
-  let before: Destination['state'] = 'enabled';
-  for (const { change, setting } of versions) {
-    const state = setting?.state ?? 'enabled';
-    if (state === before) continue;
-    const open = holds.at(-1);
-    if (before !== 'enabled' && open !== undefined) {
-      holds[holds.length - 1] = { ...open, until: change.at };
-    }
-    if (state !== 'enabled') {
-      const reason = setting?.stateReason ?? null;
-      holds.push({ what: state, from: change.at, until: null, reason, by: change.principal });
-    }
-    before = state;
+  for (const version of versions) {
+    const hold = holdOf(version);
+    const last = holds.at(-1);
+    const open = last?.until === null ? last : null;
+    if ((hold?.what ?? null) === (open?.what ?? null)) continue;
+    if (open !== null) holds[holds.length - 1] = { ...open, until: version.change.at };
+    if (hold !== null) holds.push(hold);
   }
   return holds;
 }

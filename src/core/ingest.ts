@@ -19,6 +19,7 @@ import { type LearnedSecrets, withoutBroughtSecret } from './learned-secrets.ts'
 import type { Acceptance } from './acceptance.ts';
 import type { RefusedRequest, Rejections } from './rejections.ts';
 import type { Services } from './services.ts';
+import type { SourceSilence } from './source-silence.ts';
 
 /** A request to an ingest URL, body still unparsed. */
 export interface IngestCall extends RefusedRequest {
@@ -80,6 +81,7 @@ export class Ingest {
   readonly #types: EventTypes;
   readonly #learnedSecrets: LearnedSecrets;
   readonly #nodes: IngestParts;
+  readonly #silence: SourceSilence;
 
   constructor(
     services: Services,
@@ -90,8 +92,10 @@ export class Ingest {
       readonly types: EventTypes;
       readonly learnedSecrets: LearnedSecrets;
       readonly nodes: IngestParts;
+      readonly silence: SourceSilence;
     },
   ) {
+    this.#silence = parts.silence;
     this.#services = services;
     this.#directory = directory;
     this.#acceptance = acceptance;
@@ -115,6 +119,11 @@ export class Ingest {
       throw this.#rejections.refuse(request, source, 'source_disabled', 'disabled', 'enable it to go on');
     }
     const active = this.#active(source);
+    if (source.allowedIps.length > 0 && !this.#senderAllowed(source, call.remoteAddress)) {
+      const detail = `${call.remoteAddress ?? 'the address'} is not in the source's allowed_ips`;
+      throw this.#rejections.refuse(request, source, 'sender_not_allowed', 'allowed_ips', detail);
+    }
+    // After the addresses: who is not allowed to send must not use up the rate of who is.
     const { window } = active;
     const waitMs =
       window === null
@@ -124,10 +133,6 @@ export class Ingest {
       throw this.#rejections.refuse(request, source, 'rate_limited', 'source_rate', 'slow down', {
         retryAfterS: Math.ceil(waitMs / 1000),
       });
-    }
-    if (source.allowedIps.length > 0 && !this.#senderAllowed(source, call.remoteAddress)) {
-      const detail = `${call.remoteAddress ?? 'the address'} is not in the source's allowed_ips`;
-      throw this.#rejections.refuse(request, source, 'sender_not_allowed', 'allowed_ips', detail);
     }
     return active;
   }
@@ -174,6 +179,7 @@ export class Ingest {
     const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
     const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
+    this.#silence.heard(source, nowMs);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
   }
 

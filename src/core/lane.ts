@@ -24,6 +24,8 @@ export class Lane {
   readonly destinationId: string;
   readonly #context: LaneContext;
   #ready: LeasedDelivery[] = [];
+  /** The delivery whose attempt is to find out whether the destination is up again. */
+  #probe: string | null = null;
   #reserved = 0;
   #inFlight = 0;
   /** When the earliest pending delivery is due, as far as is known; `null` = none is. */
@@ -109,12 +111,15 @@ export class Lane {
     if (delivery === undefined) return undefined;
     this.#inFlight += 1;
     this.#window?.add(now);
-    this.#context.breaker().begin(now);
+    if (this.#context.breaker().begin(now)) this.#probe = delivery.id;
     return delivery;
   }
 
-  ended(): void {
+  ended(delivery: LeasedDelivery): void {
     this.#inFlight -= 1;
+    // Attempts from before the breaker opened end too while the probe is on its way.
+    if (this.#probe !== delivery.id) return;
+    this.#probe = null;
     this.#context.breaker().abandon();
   }
 

@@ -8,9 +8,6 @@ export interface OperatorEventSchema {
   readonly schema: JsonSchema;
 }
 
-/** Those that nothing tells yet. */
-type Untold = 'subscription.suspended' | 'source.silent';
-
 const TEXT = { type: 'string' };
 const TEXT_OR_NULL = { type: ['string', 'null'] };
 const COUNT = { type: 'integer', minimum: 0 };
@@ -22,9 +19,7 @@ function data(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
 const DESTINATION = { destination_id: TEXT, name: TEXT };
 
 /** The gateway's own events. Every tenant has them, and they can be subscribed to as any other. */
-export const OPERATOR_EVENT_SCHEMAS: Readonly<
-  Record<Exclude<OperatorEventType, Untold>, OperatorEventSchema>
-> = {
+export const OPERATOR_EVENT_SCHEMAS: Readonly<Record<OperatorEventType, OperatorEventSchema>> = {
   'destination.disabled': {
     description: 'A destination was disabled: it answered 410, or has only failed for five days.',
     schema: data({ ...DESTINATION, reason: TEXT }),
@@ -62,6 +57,32 @@ export const OPERATOR_EVENT_SCHEMAS: Readonly<
       hops: COUNT,
       max_hops: COUNT,
     }),
+  },
+  'subscription.suspended': {
+    description: 'More than 95 % of its attempts failed over an hour: what it is owed is held.',
+    schema: data({
+      subscription_id: TEXT,
+      name: TEXT,
+      destination_id: TEXT,
+      attempts: COUNT,
+      failed: COUNT,
+      error: TEXT_OR_NULL,
+      reason: TEXT,
+    }),
+  },
+  'source.silent': {
+    description: 'A source brought nothing for longer than it is expected to.',
+    schema: data({
+      source_id: TEXT,
+      name: TEXT,
+      last_event_at: TEXT_OR_NULL,
+      silent_s: COUNT,
+      expect_every_s: COUNT,
+    }),
+  },
+  'source.recovered': {
+    description: 'A source that was silent has brought something again.',
+    schema: data({ source_id: TEXT, name: TEXT, silent_s: COUNT }),
   },
   'source.secret_learned': {
     description: 'A source took over the secret that its provider handed over in a handshake.',

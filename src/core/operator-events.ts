@@ -14,6 +14,7 @@ export type OperatorEventType =
   | 'breaker.closed'
   | 'subscription.suspended'
   | 'source.silent'
+  | 'source.recovered'
   | 'chain.stopped'
   | 'source.secret_learned'
   | 'retention.behind';

@@ -1,4 +1,5 @@
 import { matchSubscription } from '../domain/match.ts';
+import { SUBSCRIPTION_SUSPENDED } from '../domain/delivery.ts';
 import type { Event } from '../domain/event.ts';
 import type { Subscription } from '../domain/settings.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
@@ -49,6 +50,9 @@ export class OwedDeliveries {
     const destination = this.#directory.destination(subscription.destinationId);
     if (destination === undefined || destination.state === 'disabled') {
       return { state: 'dead', reason: 'destination_disabled' };
+    }
+    if ((subscription.suspended ?? null) !== null) {
+      return { state: 'pending', dueAt: null, reason: SUBSCRIPTION_SUSPENDED };
     }
     // Only the store knows whether an earlier one of the key is unfinished, so an ordered delivery is
     // found by a claim; a delayed one has time for that anyway.

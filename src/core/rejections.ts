@@ -17,6 +17,8 @@ export interface RefusedRequest {
 
 /** Recorded at most this often, so that a flood of forgeries costs the store next to nothing. */
 const RECORDED = { limit: 200, periodMs: 1_000 };
+/** Refusals that wait to be chosen from, over all sources: a few megabytes at the most. */
+const MOST_WAITING = 1_000;
 const FLUSH_AFTER_MS = 50;
 
 /** Keeps what was refused, for whoever wonders why nothing arrives. Best effort: bounded, not durable. */
@@ -25,7 +27,9 @@ export class Rejections {
   readonly #directory: Directory;
   readonly #bounds: RejectionBounds;
   readonly #bucket: TokenBucket;
-  #waiting: Rejection[] = [];
+  /** What waits, by source: one that is attacked must not hide what happens at the others. */
+  #waiting = new Map<string, Rejection[]>();
+  #waitingCount = 0;
   #dropped = 0;
   #flushPlanned = false;
   #written: Promise<void> = Promise.resolve();
@@ -49,12 +53,14 @@ export class Rejections {
     const { metrics, log, clock, ids } = this.#services;
     metrics.requestRejected(code);
     log.info('request.rejected', { request_id: request.requestId, source_id: source?.id, code, reason });
-    if (this.#bucket.take(clock.now()) > 0) {
+    const queue = this.#queueFor(source?.id ?? '');
+    if (queue === null) {
       this.#dropped += 1;
       return new Problem(code, detail, extra);
     }
     const { path, headers } = this.#withoutSecrets(request, source);
-    this.#waiting.push({
+    this.#waitingCount += 1;
+    queue.push({
       id: ids.make('rej'),
       tenant: source?.tenant ?? DEFAULT_TENANT,
       sourceId: source?.id ?? null,
@@ -81,8 +87,7 @@ export class Rejections {
   }
 
   async #write(): Promise<void> {
-    const rejections = this.#waiting;
-    this.#waiting = [];
+    const rejections = this.#chosen();
     this.#flushPlanned = false;
     if (this.#dropped > 0) {
       this.#services.log.warn('rejections.dropped', { count: this.#dropped });
@@ -94,6 +99,51 @@ export class Rejections {
     } catch (error) {
       this.#services.log.error('rejections.lost', { count: rejections.length }, error);
     }
+  }
+
+  /**
+   * Where a refusal may wait; `null` = it may not. When there are too many, one of whoever has the most
+   * makes room, so that each source gets as much as it needs or as much as any other.
+   */
+  #queueFor(sourceId: string): Rejection[] | null {
+    let own = this.#waiting.get(sourceId);
+    if (own === undefined) {
+      own = [];
+      this.#waiting.set(sourceId, own);
+    }
+    if (own.length >= RECORDED.limit) return null;
+    if (this.#waitingCount < MOST_WAITING) return own;
+    let longest = own;
+    for (const queue of this.#waiting.values()) if (queue.length > longest.length) longest = queue;
+    if (longest === own) return null;
+    longest.pop();
+    this.#waitingCount -= 1;
+    this.#dropped += 1;
+    return own;
+  }
+
+  /** As many as may be recorded now: one of each source in turn, in the order in which they came. */
+  #chosen(): Rejection[] {
+    const queues = [...this.#waiting.values()];
+    this.#dropped += this.#waitingCount;
+    this.#waiting = new Map();
+    this.#waitingCount = 0;
+    const chosen: Rejection[] = [];
+    const now = this.#services.clock.now();
+    for (let turn = 0; queues.some((queue) => queue.length > turn); turn += 1) {
+      for (const queue of queues) {
+        const rejection = queue[turn];
+        if (rejection === undefined) continue;
+        if (this.#bucket.take(now) > 0) return this.#counted(chosen);
+        chosen.push(rejection);
+      }
+    }
+    return this.#counted(chosen);
+  }
+
+  #counted(chosen: readonly Rejection[]): Rejection[] {
+    this.#dropped -= chosen.length;
+    return chosen.toSorted((left, right) => (left.id < right.id ? -1 : 1));
   }
 
   /** A request may be refused although its secret is right. */

@@ -152,6 +152,16 @@ export class SettingsChanges {
     return after;
   }
 
+  /** Holds what a subscription is owed from now on, or (`null`) no longer; the caller lets go of what was held. */
+  setSuspended(
+    id: string,
+    suspended: { readonly at: number; readonly reason: string } | null,
+    caller: Caller,
+  ): Promise<SettingKinds['subscription']> {
+    const updatedAt = this.#services.clock.now();
+    return this.change('subscription', id, caller, (before) => ({ ...before, suspended, updatedAt }));
+  }
+
   async #save<Kind extends SettingKind>(
     kind: Kind,
     setting: SettingKinds[Kind],

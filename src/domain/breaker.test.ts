@@ -70,4 +70,20 @@ describe('a breaker', () => {
     breaker.abandon();
     expect(breaker.allowance(openMs)).toBe(1);
   });
+
+  it('bug: a result of an attempt that began before it opened ended the probe, or stood for it', () => {
+    for (const ok of [true, false]) {
+      const breaker = openBreaker();
+      expect(breaker.begin(openMs)).toBe(true);
+      expect(breaker.record(ok, openMs + 5, -10)).toBeNull();
+      expect(breaker.allowance(openMs + 5)).toBe(0);
+      expect(breaker.state(openMs + 5)).toBe('half_open');
+      expect(breaker.record(true, openMs + 9, openMs)).toBe('closed');
+    }
+  });
+
+  it('says which attempt is a probe', () => {
+    expect(new Breaker().begin(0)).toBe(false);
+    expect(openBreaker().begin(openMs)).toBe(true);
+  });
 });

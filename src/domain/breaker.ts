@@ -65,12 +65,14 @@ export class Breaker {
     return this.state(nowMs) === 'open' && !this.#isHeld ? this.#openUntil : null;
   }
 
-  /** A probe is on its way; until its result no other attempt begins. */
-  begin(nowMs: number): void {
-    if (this.state(nowMs) === 'half_open') this.#probing = true;
+  /** An attempt begins. True when it is a probe: until its result no other attempt begins. */
+  begin(nowMs: number): boolean {
+    if (this.state(nowMs) !== 'half_open') return false;
+    this.#probing = true;
+    return true;
   }
 
-  /** An attempt that had begun ended without a result: it was given back. */
+  /** A probe ended without a result: it was given back. */
   abandon(): void {
     this.#probing = false;
   }
@@ -94,14 +96,15 @@ export class Breaker {
     this.#reset(nowMs);
   }
 
-  /** The result of an attempt. Returns what it changed, `null` when nothing. */
-  record(ok: boolean, nowMs: number): 'opened' | 'closed' | null {
-    return this.#openUntil === null ? this.#count(ok, nowMs) : this.#probeResult(ok, nowMs);
+  /** The result of an attempt that began at `beganAt`. Returns what it changed, `null` when nothing. */
+  record(ok: boolean, nowMs: number, beganAt: number = nowMs): 'opened' | 'closed' | null {
+    if (this.#openUntil === null) return this.#count(ok, nowMs);
+    // Nothing but a probe begins once it is open, and no probe before its time: what began earlier says how
+    // the receiver was then, and must neither end the probe nor stand for it.
+    return beganAt < this.#openUntil ? null : this.#probeResult(ok, nowMs);
   }
 
   #probeResult(ok: boolean, nowMs: number): 'opened' | 'closed' | null {
-    // Results of attempts that began before it opened say nothing new while it is open.
-    if (!ok && !this.#probing) return null;
     this.#probing = false;
     if (ok) {
       this.#openUntil = null;

@@ -23,7 +23,7 @@ export interface Delivery {
   readonly state: DeliveryState;
   /** Attempts made so far, counting one that is under way: it is counted before it is made. */
   readonly attempts: number;
-  /** When the next attempt may start; `null` in a final state, and while an earlier one of its key is unfinished. */
+  /** When the next attempt may start; `null` in a final state, while it is held, and while an earlier one of its key is unfinished. */
   readonly dueAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -38,6 +38,9 @@ export interface Delivery {
 
 /** The `reason` of a delivery that waits for an earlier one of its order key. */
 export const WAITS_FOR_ORDER = 'waits_for_order';
+
+/** The `reason` of a delivery that is held because its subscription is suspended. */
+export const SUBSCRIPTION_SUSPENDED = 'subscription_suspended';
 
 /** One try of a delivery, with its outcome. */
 export interface Attempt {

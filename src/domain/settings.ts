@@ -56,6 +56,12 @@ export interface Source extends Setting {
   readonly useCatalogue?: boolean;
   readonly onInvalid: 'reject' | 'mark';
   readonly rateLimit: RateLimit | null;
+  /** JSON pointers and names of payload fields that are not to be seen; absent = none. */
+  readonly redact?: readonly string[];
+  /** How long it may bring nothing until someone is told; absent like `null` = for ever. */
+  readonly expectEveryMs?: number | null;
+  /** Since when that has been expected. */
+  readonly expectedSince?: number;
 }
 
 /** A secret that is yet to come in a handshake. */
@@ -150,6 +156,8 @@ export interface Subscription extends Setting {
   readonly onClientError: 'retry' | 'dead';
   readonly enabled: boolean;
   readonly expiresAt: number | null;
+  /** Since when and why what it is owed is held; `null` = it was and no longer is, absent = it never was. */
+  readonly suspended?: { readonly at: number; readonly reason: string } | null;
 }
 
 /** What an API key may do. `admin` includes the others. */

@@ -4,6 +4,7 @@ import { NODE_ROLES, type NodeRole } from '../domain/node-role.ts';
 import { Problem } from '../domain/problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import type { ServerCertificate } from './certificate-files.ts';
+import { errorPages } from './error-pages.ts';
 import type { HttpContext } from './http-context.ts';
 import { ingestRoutes } from './ingest.ts';
 import { markLate } from './read-body.ts';
@@ -85,6 +86,7 @@ export function createHttpServer(
   ingestRoutes(app, context);
   restRoutes(app, context);
   serviceRoutes(app, context);
+  errorPages(app);
   const endStreams = streamRoute(app, context);
   return { app, endStreams };
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { asyncApi } from '../api/asyncapi.ts';
+import { jwkSetOf } from '../api/public-keys.ts';
 import { findRawEvent } from '../api/raw-event.ts';
 import { openApi } from '../api/openapi.ts';
 import type { HttpContext } from './http-context.ts';
@@ -32,6 +33,14 @@ export function serviceRoutes(app: FastifyInstance, context: HttpContext): void 
       const operationContext = await authenticated(context, request);
       void reply.header('cache-control', 'no-store');
       return await reply.send(asyncApi(operationContext, context.version, tenant));
+    } catch (error) {
+      return sendProblem(reply, context.asProblem(error, request.id), request.id);
+    }
+  });
+
+  app.get<{ Params: { id: string } }>('/.well-known/jwks/:id', (request, reply) => {
+    try {
+      return reply.header('cache-control', 'max-age=300').send(jwkSetOf(context.gateway, request.params.id));
     } catch (error) {
       return sendProblem(reply, context.asProblem(error, request.id), request.id);
     }

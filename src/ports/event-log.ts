@@ -14,11 +14,12 @@ export interface NewDelivery {
   readonly orderKey?: string;
   /**
    * `leased`: the appending process attempts it at once and attempt 1 is counted here.
-   * `pending`: `claimDue` will find it. `dead`: owed, but not deliverable; kept to be seen.
+   * `pending`: `claimDue` will find it, or, without a `dueAt`, it is held until `releaseHeld`. `dead`: owed, but not deliverable; kept to be seen.
    */
   readonly initial:
     | { readonly state: 'leased'; readonly token: string; readonly leaseUntil: number }
     | { readonly state: 'pending'; readonly dueAt: number }
+    | { readonly state: 'pending'; readonly dueAt: null; readonly reason: string }
     | { readonly state: 'dead'; readonly reason: string };
 }
 
@@ -105,6 +106,8 @@ export interface Settlement {
   readonly next:
     | { readonly state: 'succeeded' }
     | { readonly state: 'pending'; readonly dueAt: number; readonly reason: string | null }
+    /** Held: nobody claims it until `releaseHeld`. */
+    | { readonly state: 'pending'; readonly dueAt: null; readonly reason: string }
     | { readonly state: 'dead' | 'cancelled'; readonly reason: string };
 }
 
@@ -114,6 +117,16 @@ export interface EndRequest {
   readonly destinationId?: string;
   readonly subscriptionId?: string;
   readonly state: 'dead' | 'cancelled';
+  readonly reason: string;
+  readonly atMs: number;
+  /** At most this many in one transaction, so that nobody waits long behind it. */
+  readonly limit: number;
+}
+
+/** Which held deliveries to let go. */
+export interface ReleaseRequest {
+  readonly subscriptionId: string;
+  /** Why they are held: others stay. */
   readonly reason: string;
   readonly atMs: number;
   /** At most this many in one transaction, so that nobody waits long behind it. */
@@ -166,6 +179,14 @@ export interface EventLog {
    */
   endPending(request: EndRequest): Promise<number>;
 
-  /** Makes a pending delivery due at `atMs`, unless it waits for its turn. Returns its state before, `null` when there is no such one. */
+  /**
+   * Makes up to `limit` held deliveries due as of when they were made, so that they go out in that order
+   * and before what came later. Answers how many, and where they go.
+   */
+  releaseHeld(
+    request: ReleaseRequest,
+  ): Promise<{ readonly released: number; readonly destinationIds: readonly string[] }>;
+
+  /** Makes a pending delivery due at `atMs`, unless it is held or waits for its turn. Returns its state before, `null` when there is no such one. */
   bringForward(deliveryId: string, atMs: number): Promise<string | null>;
 }

@@ -60,6 +60,8 @@ export interface WebhookSigner {
   sign(id: string, timestampS: number, body: Uint8Array, secrets: readonly string[]): string;
   /** A new secret of the scheme: `whsec_` or, for ed25519, `whsk_`. */
   generate(scheme: 'standard' | 'standard-ed25519'): string;
+  /** The `whpk_` key with which receivers verify what a `whsk_` signs. Throws for any other secret. */
+  publicKey(secret: string): string;
   /** Why `secret` cannot be used with the scheme, or `null` when it can. */
   check(scheme: 'standard' | 'standard-ed25519', secret: string): string | null;
 }

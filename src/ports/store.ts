@@ -110,6 +110,13 @@ export interface RejectionBounds {
   readonly maxBytes: number;
 }
 
+/** When a source last brought an event, and since when it has been told to be silent; `null` = it is not. */
+export interface SourceActivity {
+  readonly sourceId: string;
+  readonly lastEventAt: number;
+  readonly silentSince: number | null;
+}
+
 /** Removes what is no longer needed, in steps short enough that no append waits for long. */
 export interface Upkeep {
   recordRejections(rejections: readonly Rejection[], bounds: RejectionBounds): Promise<void>;
@@ -126,6 +133,17 @@ export interface Upkeep {
   failingDestinations(): Promise<
     readonly { readonly destinationId: string; readonly failingSince: number }[]
   >;
+  /** Notes when sources last brought an event; a later time that is already there stays. */
+  noteSourceEvents(
+    notes: readonly { readonly sourceId: string; readonly lastEventAt: number }[],
+  ): Promise<void>;
+  /**
+   * Notes since when a source is silent, `null` = it speaks again. True when that was news: of several
+   * nodes that find it out at once, one is told so. A source without any note is left without.
+   */
+  noteSilent(sourceId: string, silentSince: number | null): Promise<boolean>;
+  /** What was noted of sources, in no order. */
+  sourceActivity(): Promise<readonly SourceActivity[]>;
   /** Bytes on disk. */
   sizeBytes(): Promise<number>;
 }

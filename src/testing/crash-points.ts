@@ -65,6 +65,7 @@ export class CrashPoints {
       },
       pendingLanes: () => log.pendingLanes(),
       endPending: (request) => log.endPending(request),
+      releaseHeld: (request) => log.releaseHeld(request),
       bringForward: (deliveryId, atMs) => log.bringForward(deliveryId, atMs),
     };
     return {

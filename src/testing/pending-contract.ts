@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EndRequest } from '../ports/event-log.ts';
+import type { EndRequest, ReleaseRequest } from '../ports/event-log.ts';
 import type { Store } from '../ports/store.ts';
 import { buildAttempt, buildClaim, buildOwed, leasedBy, pendingAt, START_MS } from './builders.ts';
 import { allOf, appendEach, deliveryOf, idsOf } from './store-assertions.ts';
@@ -11,6 +11,10 @@ export function describePendingContract(harness: StoreHarness): void {
   describe('endPending', () => {
     describeEndPending(harness);
     describeWhatStays(harness);
+  });
+  describe('releaseHeld', () => {
+    describeReleaseHeld(harness);
+    describeReleaseInSteps(harness);
   });
   describe('bringForward', () => describeBringForward(harness));
 }
@@ -142,6 +146,90 @@ function describeWhatStays(harness: StoreHarness): void {
     expect(await store.log.endPending({ ...ending, destinationId: 'dst_none' })).toBe(0);
     expect(await store.log.endPending({ ...ending, subscriptionId: 'sub_none' })).toBe(0);
     expect(await idsIn(store, 'pending')).toHaveLength(3);
+  });
+}
+
+const HELD = { state: 'pending', dueAt: null, reason: 'subscription_suspended' } as const;
+
+function release(overrides: Partial<ReleaseRequest> = {}): ReleaseRequest {
+  return { subscriptionId: 'sub_a', reason: HELD.reason, atMs: AT, limit: 100, ...overrides };
+}
+
+function describeReleaseHeld(harness: StoreHarness): void {
+  it('lets go of what was held: by append and by settlement, as of when it was made', async () => {
+    const store = await harness.open();
+    const appended = buildOwed({}, { subscriptionId: 'sub_a', destinationId: 'dst_a', initial: HELD });
+    const settled = buildOwed(
+      {},
+      { subscriptionId: 'sub_a', destinationId: 'dst_b', initial: leasedBy('w') },
+    );
+    await appendEach(store, appended, settled);
+    const next = { ...HELD };
+    await store.log.settle({ deliveryId: settled.deliveryId, token: 'w', atMs: AT, attempt: null, next });
+    for (const { deliveryId } of [appended, settled]) {
+      expect(await deliveryOf(store, deliveryId)).toMatchObject({ ...HELD, attempts: 0 });
+    }
+    const everyLane = buildClaim({ nowMs: AT + 1e12 });
+    expect((await store.log.claimDue(everyLane)).leased).toEqual([]);
+    expect(await store.log.pendingLanes()).toEqual([]);
+    expect(await store.log.bringForward(appended.deliveryId, AT)).toBe('pending');
+    expect((await deliveryOf(store, appended.deliveryId))?.dueAt).toBeNull();
+
+    const answer = await store.log.releaseHeld(release());
+    expect([answer.released, answer.destinationIds.toSorted()]).toEqual([2, ['dst_a', 'dst_b']]);
+    for (const { deliveryId, event } of [appended, settled]) {
+      expect(await deliveryOf(store, deliveryId)).toMatchObject({
+        state: 'pending',
+        dueAt: event.receivedAt,
+        reason: null,
+        updatedAt: AT,
+      });
+    }
+    expect(await store.log.releaseHeld(release())).toMatchObject({ released: 0, destinationIds: [] });
+  });
+
+  it('leaves what is held for another reason, of another subscription, or not held', async () => {
+    const store = await harness.open();
+    const other = buildOwed({}, { subscriptionId: 'sub_b', initial: HELD });
+    const reason = buildOwed({}, { subscriptionId: 'sub_a', initial: { ...HELD, reason: 'else' } });
+    const later = buildOwed({}, { subscriptionId: 'sub_a', initial: pendingAt(AT + 1e9) });
+    const first = buildOwed({}, { subscriptionId: 'sub_a', orderKey: 'k', initial: pendingAt(AT + 1e9) });
+    const waits = buildOwed({}, { subscriptionId: 'sub_a', orderKey: 'k', initial: pendingAt(AT) });
+    await appendEach(store, other, reason, later, first, waits);
+    const before = await allOf((page) => store.queries.deliveries({}, page));
+    expect((await store.log.releaseHeld(release())).released).toBe(0);
+    expect(await allOf((page) => store.queries.deliveries({}, page))).toEqual(before);
+  });
+}
+
+function describeReleaseInSteps(harness: StoreHarness): void {
+  it('lets go of no more than the limit at a time, the first made first', async () => {
+    const store = await harness.open();
+    const held = [0, 1, 2].map(() => buildOwed({}, { subscriptionId: 'sub_a', initial: HELD }));
+    await appendEach(store, ...held);
+    expect((await store.log.releaseHeld(release({ limit: 2 }))).released).toBe(2);
+    expect((await deliveryOf(store, held[2]?.deliveryId ?? ''))?.dueAt).toBeNull();
+    expect((await store.log.releaseHeld(release({ limit: 2 }))).released).toBe(1);
+  });
+
+  it('keeps the order of a key: what waits behind a held one goes on waiting', async () => {
+    const store = await harness.open();
+    const head = buildOwed({}, { subscriptionId: 'sub_a', orderKey: 'k', initial: HELD });
+    const second = buildOwed({}, { subscriptionId: 'sub_a', orderKey: 'k', initial: HELD });
+    await appendEach(store, head, second);
+    expect((await deliveryOf(store, second.deliveryId))?.reason).toBe('waits_for_order');
+    expect((await store.log.releaseHeld(release())).released).toBe(1);
+    expect((await deliveryOf(store, head.deliveryId))?.dueAt).not.toBeNull();
+    expect((await deliveryOf(store, second.deliveryId))?.dueAt).toBeNull();
+  });
+
+  it('ends held deliveries like any pending ones', async () => {
+    const store = await harness.open();
+    const held = buildOwed({}, { subscriptionId: 'sub_a', initial: HELD });
+    await appendEach(store, held);
+    const end = { subscriptionId: 'sub_a', state: 'cancelled', reason: 'gone', atMs: AT, limit: 10 } as const;
+    expect(await store.log.endPending(end)).toBe(1);
+    expect(await deliveryOf(store, held.deliveryId)).toMatchObject({ state: 'cancelled', reason: 'gone' });
   });
 }
 

@@ -87,7 +87,7 @@ export class StoreModel {
       replayId,
       state: initial.state,
       attempts: lease === null ? 0 : 1,
-      dueAt: initial.state === 'pending' ? initial.dueAt : Number.NaN,
+      dueAt: initial.state === 'pending' ? (initial.dueAt ?? Number.NaN) : Number.NaN,
       lease,
       reason: initial.state === 'dead' ? initial.reason : null,
       made: [],
@@ -128,7 +128,7 @@ export class StoreModel {
     else delivery.made.push({ number: attempt.number, outcome: attempt.outcome, status: attempt.status });
     delivery.state = next.state;
     delivery.reason = next.state === 'succeeded' ? null : next.reason;
-    if (next.state === 'pending') delivery.dueAt = next.dueAt;
+    if (next.state === 'pending') delivery.dueAt = next.dueAt ?? Number.NaN;
     return 'settled';
   }
 

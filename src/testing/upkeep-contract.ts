@@ -26,6 +26,7 @@ export function describeUpkeepContract(harness: StoreHarness): void {
   describe('pruneDedupe', () => describePruneDedupe(harness));
   describe('recordRejections', () => describeRejectionBounds(harness));
   describe('noteFailing', () => describeFailing(harness));
+  describe('noteSourceEvents and noteSilent', () => describeSources(harness));
   describe('sizeBytes', () => {
     it('tells a number of bytes', async () => {
       const store = await harness.open();
@@ -230,4 +231,38 @@ async function eventIds(store: Store): Promise<string[]> {
 
 async function rejectionIds(store: Store): Promise<string[]> {
   return idsOf(await allOf((page) => store.queries.rejections({}, page)));
+}
+
+function describeSources(harness: StoreHarness): void {
+  it('keeps the last event of each source, however the notes come', async () => {
+    const store = await harness.open();
+    expect(await store.upkeep.sourceActivity()).toEqual([]);
+    await store.upkeep.noteSourceEvents([
+      { sourceId: 'src_a', lastEventAt: 1_000 },
+      { sourceId: 'src_b', lastEventAt: 2_000 },
+      { sourceId: 'src_a', lastEventAt: 3_000 },
+    ]);
+    await store.upkeep.noteSourceEvents([{ sourceId: 'src_a', lastEventAt: 500 }]);
+    await store.upkeep.noteSourceEvents([]);
+    const activity = await store.upkeep.sourceActivity();
+    expect(activity.toSorted((one, other) => (one.sourceId < other.sourceId ? -1 : 1))).toEqual([
+      { sourceId: 'src_a', lastEventAt: 3_000, silentSince: null },
+      { sourceId: 'src_b', lastEventAt: 2_000, silentSince: null },
+    ]);
+  });
+
+  it('tells one of those who find a source silent, or speaking again, that it is news', async () => {
+    const store = await harness.open();
+    await store.upkeep.noteSourceEvents([{ sourceId: 'src_a', lastEventAt: 1_000 }]);
+    const both = [store.upkeep.noteSilent('src_a', 1_000), store.upkeep.noteSilent('src_a', 1_001)];
+    expect((await Promise.all(both)).filter(Boolean)).toHaveLength(1);
+    const silent = (await store.upkeep.sourceActivity())[0]?.silentSince;
+    expect([1_000, 1_001]).toContain(silent);
+    await store.upkeep.noteSourceEvents([{ sourceId: 'src_a', lastEventAt: 5_000 }]);
+    expect((await store.upkeep.sourceActivity())[0]).toMatchObject({ silentSince: silent });
+    expect(await store.upkeep.noteSilent('src_a', null)).toBe(true);
+    expect(await store.upkeep.noteSilent('src_a', null)).toBe(false);
+    expect(await store.upkeep.noteSilent('src_none', 1_000)).toBe(false);
+    expect((await store.upkeep.sourceActivity())[0]).toMatchObject({ lastEventAt: 5_000, silentSince: null });
+  });
 }

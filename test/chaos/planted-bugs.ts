@@ -187,6 +187,7 @@ export function plantBug(name: string, store: Store, now: () => number): Store {
     settle: (settlement) => log.settle(settlement),
     pendingLanes: () => log.pendingLanes(),
     endPending: (request) => log.endPending(request),
+    releaseHeld: (request) => log.releaseHeld(request),
     bringForward: (deliveryId, atMs) => log.bringForward(deliveryId, atMs),
     ...bug.plant(log, now),
   };

@@ -89,6 +89,7 @@ export const legibleSigner: WebhookSigner = {
   sign: (id, timestampS, body, secrets) =>
     secrets.map((secret) => `v1,${id}.${timestampS}.${body.byteLength}.${secret}`).join(' '),
   generate: (scheme) => `generated-${scheme}`,
+  publicKey: (secret) => `public-${secret}`,
   check: (_, secret) => (secret === 'bad' ? 'is bad' : null),
 };
 
@@ -211,6 +212,7 @@ export class Bench {
       dedupeWindowMs: 86_400_000,
       maxHops: 16,
       roles: ['ingest', 'deliver', 'api'],
+      redact: [],
       ...options.gateway,
     });
   }

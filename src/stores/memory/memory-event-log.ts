@@ -10,6 +10,7 @@ import type {
   EventLog,
   LaneRequest,
   LeasedDelivery,
+  ReleaseRequest,
   Settlement,
 } from '../../ports/event-log.ts';
 import type { DedupeRow, DeliveryRow, MemoryTables } from './memory-tables.ts';
@@ -103,6 +104,26 @@ export class MemoryEventLog implements EventLog {
     }
     for (const row of rows) tables.releaseNext(row.orderKey, request.atMs);
     return rows.length;
+  }
+
+  async releaseHeld(
+    request: ReleaseRequest,
+  ): Promise<{ readonly released: number; readonly destinationIds: readonly string[] }> {
+    const rows = [...this.#tables().deliveries.values()]
+      .filter(
+        ({ delivery }) =>
+          delivery.state === 'pending' &&
+          delivery.dueAt === null &&
+          delivery.subscriptionId === request.subscriptionId &&
+          delivery.reason === request.reason,
+      )
+      .slice(0, request.limit);
+    for (const row of rows) {
+      const { createdAt } = row.delivery;
+      row.delivery = { ...row.delivery, dueAt: createdAt, reason: null, updatedAt: request.atMs };
+    }
+    const destinationIds = new Set(rows.map(({ delivery }) => delivery.destinationId));
+    return { released: rows.length, destinationIds: [...destinationIds] };
   }
 
   async bringForward(deliveryId: string, atMs: number): Promise<string | null> {

@@ -3,7 +3,7 @@ import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { LoggedEvent } from '../../domain/event.ts';
 import type { Rejection, Replay, SettingChange } from '../../domain/records.ts';
 import type { NewDelivery } from '../../ports/event-log.ts';
-import type { SettingRecord } from '../../ports/store.ts';
+import type { SettingRecord, SourceActivity } from '../../ports/store.ts';
 
 /** A delivery with what the store alone knows of it. */
 export interface DeliveryRow {
@@ -51,6 +51,7 @@ export class MemoryTables {
   readonly replays = new Map<string, Placed<Replay>>();
   readonly failing = new Map<string, number>();
   readonly keyUses = new Map<string, number>();
+  readonly sources = new Map<string, SourceActivity>();
   readonly settingSteps: SettingStep[] = [];
   #lastSeq = 0;
 
@@ -75,7 +76,7 @@ export class MemoryTables {
       dueAt: waits ? null : firstDueAt(initial),
       createdAt: of.atMs,
       updatedAt: of.atMs,
-      reason: initial.state === 'dead' ? initial.reason : waits ? WAITS_FOR_ORDER : null,
+      reason: waits ? WAITS_FOR_ORDER : 'reason' in initial ? initial.reason : null,
       lastStatus: null,
       lastError: null,
       replayOf: of.replayOf,

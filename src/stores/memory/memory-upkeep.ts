@@ -1,5 +1,5 @@
 import type { Rejection } from '../../domain/records.ts';
-import type { RejectionBounds, Upkeep } from '../../ports/store.ts';
+import type { RejectionBounds, SourceActivity, Upkeep } from '../../ports/store.ts';
 import type { DeliveryRow, MemoryTables } from './memory-tables.ts';
 
 /** Retention over the maps. */
@@ -60,6 +60,27 @@ export class MemoryUpkeep implements Upkeep {
       destinationId,
       failingSince,
     }));
+  }
+
+  async noteSourceEvents(notes: readonly { sourceId: string; lastEventAt: number }[]): Promise<void> {
+    const { sources } = this.#tables();
+    for (const { sourceId, lastEventAt } of notes) {
+      const known = sources.get(sourceId);
+      const latest = Math.max(lastEventAt, known?.lastEventAt ?? 0);
+      sources.set(sourceId, { sourceId, lastEventAt: latest, silentSince: known?.silentSince ?? null });
+    }
+  }
+
+  async noteSilent(sourceId: string, silentSince: number | null): Promise<boolean> {
+    const { sources } = this.#tables();
+    const known = sources.get(sourceId);
+    if (known === undefined || (known.silentSince === null) === (silentSince === null)) return false;
+    sources.set(sourceId, { ...known, silentSince });
+    return true;
+  }
+
+  async sourceActivity(): Promise<readonly SourceActivity[]> {
+    return [...this.#tables().sources.values()];
   }
 
   /** Bytes of the bodies: nothing is on disk. */

@@ -54,7 +54,7 @@ export function newDeliveryColumns({
     due_at: initial.state === 'pending' ? initial.dueAt : null,
     lease_until: initial.state === 'leased' ? initial.leaseUntil : null,
     lease_token: initial.state === 'leased' ? initial.token : null,
-    reason: initial.state === 'dead' ? toText(initial.reason) : null,
+    reason: 'reason' in initial ? toText(initial.reason) : null,
     order_key: orderKey === undefined ? null : toText(orderKey),
   };
 }

@@ -79,7 +79,7 @@ const APPEND = `
       lease_token, created_at, updated_at, reason, order_key, body_bytes)
     SELECT seq, id, tenant, event_seq, subscription_id, destination_id, state,
       CASE state WHEN 'leased' THEN 1 ELSE 0 END, CASE WHEN NOT waits THEN due_at END, lease_until,
-      lease_token, received_at, received_at, CASE WHEN waits THEN '${WAITS_FOR_ORDER}' END, order_key,
+      lease_token, received_at, received_at, CASE WHEN waits THEN '${WAITS_FOR_ORDER}' ELSE reason END, order_key,
       body_bytes
     FROM owed WHERE state <> 'dead'
   ), dead AS (

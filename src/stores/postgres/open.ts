@@ -10,7 +10,7 @@ import { migrate } from './migrate.ts';
 import { nodeRegistry } from './nodes.ts';
 import { Partitions } from './partitions.ts';
 import { notePresence, refuseHalfMoved } from './presence.ts';
-import { bringForward, endPending, pendingLanes } from './pending-deliveries.ts';
+import { bringForward, endPending, pendingLanes, releaseHeld } from './pending-deliveries.ts';
 import { queries } from './queries.ts';
 import { recordRejections } from './rejections.ts';
 import { replayQueries } from './replay-queries.ts';
@@ -23,6 +23,7 @@ import { SizeLimit } from './size-limit.ts';
 import { StoreWatch } from './store-watch.ts';
 import { checkOwner } from './start-checks.ts';
 import { onStartConnection } from './start-connection.ts';
+import { sourceNotes } from './source-activity.ts';
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; see `readDatabaseUrl`. */
@@ -123,6 +124,7 @@ function eventLog(
     settle: (settlement) => settlements.add(settlement),
     pendingLanes: () => pendingLanes(database),
     endPending: (request) => endPending(database, request),
+    releaseHeld: (request) => releaseHeld(database, request),
     bringForward: (deliveryId, atMs) => bringForward(database, deliveryId, atMs),
   };
 }
@@ -134,6 +136,7 @@ function upkeep(database: Database, partitions: Partitions): Upkeep {
     pruneDedupe: (nowMs, limit) => pruneDedupe(database, nowMs, limit),
     noteFailing: (destinationId, failingSince) => noteFailing(database, destinationId, failingSince),
     failingDestinations: () => failingDestinations(database),
+    ...sourceNotes(database),
     sizeBytes: () => sizeBytes(database),
   };
 }

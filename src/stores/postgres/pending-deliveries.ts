@@ -1,4 +1,4 @@
-import type { EndRequest } from '../../ports/event-log.ts';
+import type { EndRequest, ReleaseRequest } from '../../ports/event-log.ts';
 import type { Database } from './database.ts';
 import { number, text } from './rows.ts';
 import { toText } from './text-columns.ts';
@@ -62,6 +62,26 @@ function whose(request: EndRequest): [column: string, value: string] {
   if (request.destinationId !== undefined) return ['destination_id', request.destinationId];
   if (request.subscriptionId !== undefined) return ['subscription_id', request.subscriptionId];
   throw new TypeError('an end request names a delivery, a destination or a subscription');
+}
+
+/** Lets go of held deliveries; see `EventLog.releaseHeld`. */
+export async function releaseHeld(
+  database: Database,
+  request: ReleaseRequest,
+): Promise<{ released: number; destinationIds: string[] }> {
+  const rows = await database.run('work', {
+    text: `
+      WITH chosen AS MATERIALIZED (
+        SELECT seq FROM open_deliveries
+        WHERE state = 'pending' AND subscription_id = $1 AND due_at IS NULL AND reason = $2
+        ORDER BY seq LIMIT $3 FOR UPDATE
+      )
+      UPDATE open_deliveries SET due_at = created_at, reason = NULL, updated_at = $4
+      WHERE seq IN (SELECT seq FROM chosen) RETURNING destination_id`,
+    values: [toText(request.subscriptionId), toText(request.reason), request.limit, request.atMs],
+  });
+  const destinationIds = new Set(rows.map((row) => text(row, 'destination_id')));
+  return { released: rows.length, destinationIds: [...destinationIds] };
 }
 
 /** Makes a pending delivery due at `atMs`; answers the state that it was in, `null` when unknown. */

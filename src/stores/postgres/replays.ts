@@ -60,7 +60,7 @@ const OWE = `
       lease_token, created_at, updated_at, reason, replay_of, replay_id, order_key, body_bytes)
     SELECT $2::bigint + place, id, tenant, event_seq, subscription_id, destination_id, state,
       CASE state WHEN 'leased' THEN 1 ELSE 0 END, CASE WHEN NOT waits THEN due_at END, lease_until,
-      lease_token, $3, $3, CASE WHEN waits THEN '${WAITS_FOR_ORDER}' END, replay_of, $4, order_key, body_bytes
+      lease_token, $3, $3, CASE WHEN waits THEN '${WAITS_FOR_ORDER}' ELSE reason END, replay_of, $4, order_key, body_bytes
     FROM found WHERE state <> 'dead'
   ), dead AS (
     INSERT INTO ended_deliveries (

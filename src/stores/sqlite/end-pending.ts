@@ -1,7 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EndRequest } from '../../ports/event-log.ts';
+import type { EndRequest, ReleaseRequest } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
 import { number, text, textOrNull } from './rows.ts';
+
+const NEXT_LANE = `
+  SELECT destination_id FROM deliveries WHERE state = 'pending' AND destination_id > ?
+  ORDER BY destination_id LIMIT 1`;
 
 /** Ends up to `limit` pending deliveries of one delivery, destination or subscription. */
 export function endPending(db: DatabaseSync, order: OrderGate, request: EndRequest): number {
@@ -25,6 +29,33 @@ function whose(request: EndRequest): [column: string, value: string] {
   throw new TypeError('an end request names a delivery, a destination or a subscription');
 }
 
+/** Lets go of held deliveries; see `EventLog.releaseHeld`. Lane by lane: that is how the index goes. */
+export function releaseHeld(
+  db: DatabaseSync,
+  request: ReleaseRequest,
+): { released: number; destinationIds: string[] } {
+  const nextLane = db.prepare(NEXT_LANE);
+  const release = db.prepare(
+    `UPDATE deliveries SET due_at = created_at, reason = NULL, updated_at = ?
+     WHERE seq IN (
+       SELECT seq FROM deliveries INDEXED BY deliveries_pending
+       WHERE state = 'pending' AND destination_id = ? AND due_at IS NULL AND subscription_id = ? AND reason = ?
+       ORDER BY seq LIMIT ?)`,
+  );
+  const { atMs, subscriptionId, reason, limit } = request;
+  const destinationIds: string[] = [];
+  let released = 0;
+  let lane = nextLane.get('');
+  while (lane !== undefined && released < limit) {
+    const destinationId = text(lane, 'destination_id');
+    const { changes } = release.run(atMs, destinationId, subscriptionId, reason, limit - released);
+    if (Number(changes) > 0) destinationIds.push(destinationId);
+    released += Number(changes);
+    lane = nextLane.get(destinationId);
+  }
+  return { released, destinationIds };
+}
+
 /** Makes a pending delivery due at `atMs`; answers the state that it was in, `null` when unknown. */
 export function bringForward(db: DatabaseSync, deliveryId: string, atMs: number): string | null {
   const row = db.prepare('SELECT state FROM deliveries WHERE id = ?').get(deliveryId);
@@ -40,9 +71,7 @@ export function bringForward(db: DatabaseSync, deliveryId: string, atMs: number)
  * the rows.
  */
 export function pendingLanes(db: DatabaseSync): { destinationId: string; nextDueAt: number }[] {
-  const nextLane = db.prepare(`
-    SELECT destination_id FROM deliveries WHERE state = 'pending' AND destination_id > ?
-    ORDER BY destination_id LIMIT 1`);
+  const nextLane = db.prepare(NEXT_LANE);
   const earliest = db.prepare(`
     SELECT due_at FROM deliveries WHERE state = 'pending' AND destination_id = ? AND due_at IS NOT NULL
     ORDER BY due_at LIMIT 1`);

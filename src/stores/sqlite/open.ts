@@ -96,6 +96,7 @@ function eventLog(writer: Writer): EventLog {
     settle: (settlement) => writer.call('settle', settlement),
     pendingLanes: () => writer.call('pendingLanes', null),
     endPending: (request) => writer.call('endPending', request),
+    releaseHeld: (request) => writer.call('releaseHeld', request),
     bringForward: (deliveryId, atMs) => writer.call('bringForward', { deliveryId, atMs }),
   };
 }
@@ -153,6 +154,9 @@ function upkeep(writer: Writer, reader: Reader): Upkeep {
     pruneDedupe: (nowMs, limit) => writer.call('pruneDedupe', { nowMs, limit }),
     noteFailing: (destinationId, failingSince) => writer.call('noteFailing', { destinationId, failingSince }),
     failingDestinations: () => writer.call('failingDestinations', null),
+    noteSourceEvents: (notes) => writer.call('noteSourceEvents', notes),
+    noteSilent: (sourceId, silentSince) => writer.call('noteSilent', { sourceId, silentSince }),
+    sourceActivity: () => writer.call('sourceActivity', null),
     sizeBytes: () => reader.call('sizeBytes'),
   };
 }

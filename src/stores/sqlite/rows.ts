@@ -85,7 +85,7 @@ export function deliveryValues(delivery: NewDelivery, isHeld: (orderKey: string)
     initial.state === 'pending' && !waits ? initial.dueAt : null,
     initial.state === 'leased' ? initial.leaseUntil : null,
     initial.state === 'leased' ? initial.token : null,
-    initial.state === 'dead' ? initial.reason : waits ? WAITS_FOR_ORDER : null,
+    waits ? WAITS_FOR_ORDER : 'reason' in initial ? initial.reason : null,
     orderKey ?? null,
   ];
 }

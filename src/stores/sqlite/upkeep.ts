@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Rejection } from '../../domain/records.ts';
-import type { RejectionBounds } from '../../ports/store.ts';
+import type { RejectionBounds, SourceActivity } from '../../ports/store.ts';
 import { number, numberOrNull, text } from './rows.ts';
 
 /** What a rejection takes beside its body and headers, roughly: the row and its index entries. */
@@ -203,5 +203,37 @@ export function failingDestinations(db: DatabaseSync): { destinationId: string; 
     .map((row) => ({
       destinationId: text(row, 'destination_id'),
       failingSince: number(row, 'failing_since'),
+    }));
+}
+
+export function noteSourceEvents(
+  db: DatabaseSync,
+  notes: readonly { readonly sourceId: string; readonly lastEventAt: number }[],
+): void {
+  const statement = db.prepare(
+    `INSERT INTO source_activity (source_id, last_event_at) VALUES (?, ?)
+     ON CONFLICT (source_id) DO UPDATE SET last_event_at = max(last_event_at, excluded.last_event_at)`,
+  );
+  for (const { sourceId, lastEventAt } of notes) statement.run(sourceId, lastEventAt);
+}
+
+export function noteSilent(db: DatabaseSync, sourceId: string, silentSince: number | null): boolean {
+  const { changes } = db
+    .prepare(
+      `UPDATE source_activity SET silent_since = ?2
+       WHERE source_id = ?1 AND (silent_since IS NULL) <> (?2 IS NULL)`,
+    )
+    .run(sourceId, silentSince);
+  return Number(changes) > 0;
+}
+
+export function sourceActivity(db: DatabaseSync): SourceActivity[] {
+  return db
+    .prepare('SELECT * FROM source_activity')
+    .all()
+    .map((row) => ({
+      sourceId: text(row, 'source_id'),
+      lastEventAt: number(row, 'last_event_at'),
+      silentSince: numberOrNull(row, 'silent_since'),
     }));
 }

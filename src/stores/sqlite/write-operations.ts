@@ -1,11 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
-import type { Appended, ClaimRequest, ClaimResult, EndRequest, Settlement } from '../../ports/event-log.ts';
+import type {
+  Appended,
+  ClaimRequest,
+  ClaimResult,
+  EndRequest,
+  ReleaseRequest,
+  Settlement,
+} from '../../ports/event-log.ts';
 import type { Rejection, Replay } from '../../domain/records.ts';
 import type { ChangeAuthor, KeyUse, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
 import { AppendEvent } from './append-event.ts';
 import { ClaimDue } from './claim-due.ts';
-import { bringForward, endPending, pendingLanes } from './end-pending.ts';
+import { bringForward, endPending, pendingLanes, releaseHeld } from './end-pending.ts';
 import { OrderGate } from './order-gate.ts';
 import { runningReplays } from './replay-queries.ts';
 import { advanceReplay, cancelReplay, createReplay } from './replays.ts';
@@ -20,7 +27,16 @@ import {
   replaceSetting,
 } from './settings.ts';
 import { Settle } from './settle.ts';
-import { EventPruning, failingDestinations, noteFailing, pruneDedupe, RejectionRing } from './upkeep.ts';
+import {
+  EventPruning,
+  failingDestinations,
+  noteFailing,
+  noteSilent,
+  noteSourceEvents,
+  pruneDedupe,
+  RejectionRing,
+  sourceActivity,
+} from './upkeep.ts';
 
 /**
  * What the writer thread can do, by name. Each runs inside the transaction of its group; a throw undoes
@@ -41,6 +57,7 @@ export function writeOperations(db: DatabaseSync) {
     settle: (settlement: Settlement) => settle.settle(settlement),
     pendingLanes: () => pendingLanes(db),
     endPending: (request: EndRequest) => endPending(db, order, request),
+    releaseHeld: (request: ReleaseRequest) => releaseHeld(db, request),
     bringForward: (request: { deliveryId: string; atMs: number }) =>
       bringForward(db, request.deliveryId, request.atMs),
     loadSettings: () => loadSettings(db),
@@ -69,6 +86,11 @@ export function writeOperations(db: DatabaseSync) {
     noteFailing: (request: { destinationId: string; failingSince: number | null }): void =>
       noteFailing(db, request.destinationId, request.failingSince),
     failingDestinations: () => failingDestinations(db),
+    noteSourceEvents: (notes: readonly { sourceId: string; lastEventAt: number }[]): void =>
+      noteSourceEvents(db, notes),
+    noteSilent: (request: { sourceId: string; silentSince: number | null }) =>
+      noteSilent(db, request.sourceId, request.silentSince),
+    sourceActivity: () => sourceActivity(db),
     /** Proves that a commit can be made: it writes a page. */
     probe: (): void => db.exec('UPDATE store_state SET probes = probes + 1'),
   };

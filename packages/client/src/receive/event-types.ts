@@ -33,6 +33,28 @@ export interface RingbackEvents {
     readonly provider: string;
     readonly remote_address: string | null;
   };
+  readonly 'source.silent': {
+    readonly source_id: string;
+    readonly name: string;
+    /** `null` = it never brought anything. */
+    readonly last_event_at: string | null;
+    readonly silent_s: number;
+    readonly expect_every_s: number;
+  };
+  readonly 'source.recovered': {
+    readonly source_id: string;
+    readonly name: string;
+    readonly silent_s: number;
+  };
+  readonly 'subscription.suspended': {
+    readonly subscription_id: string;
+    readonly name: string;
+    readonly destination_id: string;
+    readonly attempts: number;
+    readonly failed: number;
+    readonly error: string | null;
+    readonly reason: string;
+  };
   readonly 'chain.stopped': {
     readonly event_id: string;
     readonly event_type: string;
