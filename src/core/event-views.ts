@@ -78,9 +78,10 @@ export class EventViews {
   }
 
   /** The event in the version that a subscription asks for; `null` when that is how it came. */
-  conversion(subscription: Subscription, event: Event, input = this.of(event)): Conversion | null {
+  conversion(subscription: Subscription, event: Event, input?: EventInput): Conversion | null {
     const to = wantedVersion(subscription, event);
-    return to === null ? null : this.#convert(event, input, event.origin.typeVersion ?? to, to);
+    if (to === null) return null;
+    return this.#convert(event, input ?? this.of(event), event.origin.typeVersion ?? to, to);
   }
 
   #convert(event: Event, input: EventInput, from: number, to: number): Conversion {

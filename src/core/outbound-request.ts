@@ -130,13 +130,13 @@ export class OutboundRequests {
 
   #content(event: Event, subscription: Subscription | undefined): Content | UnbuiltRequest {
     if (subscription === undefined) return asItCame(event);
-    const input = this.#views.of(event);
-    const conversion = this.#views.conversion(subscription, event, input);
+    const conversion = this.#views.conversion(subscription, event);
     if (conversion?.ok === false) return { failure: conversion.error, reason: 'conversion_failed' };
     const content = conversion === null ? asItCame(event) : convertedContent(event, conversion);
     if (subscription.transform === null) return content;
     const { transform } = this.#directory.activeSubscription(subscription);
-    const result = transform?.evaluate(this.#views.seenBy(subscription, event, input));
+    const seen = this.#views.seenBy(subscription, event, this.#views.of(event));
+    const result = transform?.evaluate(seen);
     if (result === undefined || !result.ok) return transformFailed(result?.error ?? 'missing');
     if (!isRecord(result.value)) return transformFailed('the result is not a map');
     return { ...content, type: 'application/json', body: ENCODER.encode(JSON.stringify(result.value)) };

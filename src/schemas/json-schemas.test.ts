@@ -77,6 +77,11 @@ describe('mismatches', () => {
     ]);
   });
 
+  test('bug: unevaluatedProperties in alternatives of alternatives lost a variable when the code was optimized', () => {
+    const schema = { anyOf: [{ not: true, anyOf: [{ unevaluatedProperties: false }, true] }, {}] };
+    expect(schemas.mismatches(schema, {})).toEqual([]);
+  });
+
   test('no more than a score of mistakes is told', () => {
     const value = Array.from({ length: 1_000 }, (_, index) => `item ${index}`);
     expect(schemas.mismatches({ items: { type: 'number' } }, value)).toHaveLength(20);
@@ -99,7 +104,7 @@ describe('schemas that are refused', () => {
     ['a pattern as a name', { patternProperties: { '(a)\\1': {} } }, '/patternProperties/(a)\\1', /linear/],
     ['a pattern that is huge', { pattern: '(?:\\pL{100}){9}' }, '/pattern', /too big/],
     ['text beyond the limit', { description: 'x'.repeat(300_000) }, '', /larger than 256 KiB/],
-    ['too many parts', { anyOf: Array.from({ length: 5_001 }, () => ({})) }, '', /more than 5000 subschemas/],
+    ['too many parts', { anyOf: Array.from({ length: 2_001 }, () => ({})) }, '', /more than 2000 subschemas/],
     ['too many levels', deep(40), '/properties/a'.repeat(32) + '/properties', /nested deeper/],
   ])('%s', (_, schema, pointer, message) => {
     const problem = schemas.problem(schema);
@@ -183,13 +188,6 @@ describe('a check takes a bounded time', () => {
     for (let level = 0; level < 100_000; level += 1) value = [value];
     const [mismatch] = schemas.mismatches({ items: { $ref: '#' } }, value);
     expect(mismatch?.message).toMatch(/nested too deeply|too many steps/);
-  });
-
-  test('and does not fail when the code that ajv makes does', () => {
-    const schema = { anyOf: [{ not: true, anyOf: [{ unevaluatedProperties: false }, true] }, {}] };
-    expect(schemas.mismatches(schema, {})).toEqual([
-      { pointer: '', message: 'cannot be checked against this schema' },
-    ]);
   });
 
   test('and a big value that fits passes', () => {

@@ -72,6 +72,8 @@ function describeReadingBack(harness: StoreHarness): void {
         verification: { provider: 'stripe', covers: 'metadata', secretIndex: 1, principal: 'acct_1' },
         dedupeKey: 'evt-9',
         invalid: 'schema_mismatch',
+        typeVersion: 2,
+        protobuf: 'type',
         cloudEvent: 'binary',
       },
     });
