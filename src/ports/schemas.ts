@@ -16,4 +16,5 @@ export interface Schemas {
   mismatches(schema: JsonSchema, value: unknown): readonly FieldError[];
 }
 
+/** A JSON Schema (2020-12) as its author wrote it. */
 export type JsonSchema = Readonly<Record<string, unknown>>;

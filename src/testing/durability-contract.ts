@@ -28,6 +28,7 @@ export function describeDurabilityContract(harness: StoreHarness): void {
   const durable: Required<StoreHarness> = { ...harness, reopen };
   describe('a fresh process on the same data', () => {
     describeKeptLog(durable);
+    describeClockAhead(durable);
     describeKeptRecords(durable);
     describeRecovery(durable);
   });
@@ -115,6 +116,25 @@ function callsOf(store: Store): [string, () => Promise<unknown>][] {
     ['pruneDedupe', () => upkeep.pruneDedupe(0, 1)],
     ['sizeBytes', () => upkeep.sizeBytes()],
   ];
+}
+
+function describeClockAhead(harness: Required<StoreHarness>): void {
+  it('delivers what was written under a clock that was ahead, as soon as it was meant to be', async () => {
+    const store = await harness.open();
+    const ahead = Date.now() + 600_000;
+    const [atOnce, later] = [
+      buildOwed({ receivedAt: ahead }, { initial: { state: 'pending', dueAt: ahead } }),
+      buildOwed({ receivedAt: ahead }, { initial: { state: 'pending', dueAt: ahead + 3_600_000 } }),
+    ];
+    await appendEach(store, atOnce, later);
+
+    const fresh = await harness.reopen(store);
+    const claim = (nowMs: number) => fresh.log.claimDue(buildClaim({ nowMs, token: 'fresh' }));
+    expect(idsOf((await claim(Date.now() + 60_000)).leased)).toEqual([atOnce.deliveryId]);
+    expect(idsOf((await claim(Date.now() + 3_000_000)).leased)).not.toContain(later.deliveryId);
+    // The first one's lease is long over by then.
+    expect(idsOf((await claim(Date.now() + 3_700_000)).leased)).toContain(later.deliveryId);
+  });
 }
 
 function describeKeptLog(harness: Required<StoreHarness>): void {

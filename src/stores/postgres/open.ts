@@ -5,6 +5,7 @@ import { claimDue } from './claim-due.ts';
 import { Database } from './database.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
 import { checkKeys } from './key-check.ts';
+import { dueByThisClock } from './due-by-this-clock.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { nodeRegistry } from './nodes.ts';
@@ -60,6 +61,7 @@ function prepare(address: DatabaseAddress): Promise<readonly string[]> {
     await refuseHalfMoved(run, address.schema);
     await migrate(run, address.schema);
     await checkSchema(run, address.schema);
+    await dueByThisClock(run, Date.now());
     return warnings;
   });
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type ConnectionOptions, openWriter } from './connection.ts';
+import { dueByThisClock } from './due-by-this-clock.ts';
 import { migrate } from './migrate.ts';
 import { type Answer, type Call, type Request, toWire } from './thread-messages.ts';
 import { writeOperations } from './write-operations.ts';
@@ -11,6 +12,7 @@ migrate(db);
 // Whoever opens the file holds its lock, so every lease in it belongs to a process that is gone:
 // waiting for them to run out would only delay what they owe.
 db.exec(`UPDATE deliveries SET lease_until = 0 WHERE state = 'leased'`);
+dueByThisClock(db, Date.now());
 const operations = new Map(
   Object.entries(writeOperations(db) as unknown as Record<string, (argument: unknown) => unknown>),
 );
