@@ -135,6 +135,20 @@ function describeClockAhead(harness: Required<StoreHarness>): void {
     // The first one's lease is long over by then.
     expect(idsOf((await claim(Date.now() + 3_700_000)).leased)).toContain(later.deliveryId);
   });
+
+  it('delivers what was taken back under a clock that was ahead', async () => {
+    const store = await harness.open();
+    const [now, ahead] = [Date.now(), Date.now() + 600_000];
+    const lost = buildOwed({ receivedAt: now }, { initial: leasedBy('worker', now + 1_000) });
+    const written = buildOwed({ receivedAt: ahead });
+    await appendEach(store, lost, written);
+    const taken = await store.log.claimDue(buildClaim({ nowMs: ahead, token: 'ahead', lanes: [] }));
+    expect(taken.abandoned).toBe(1);
+
+    const fresh = await harness.reopen(store);
+    const claimed = await fresh.log.claimDue(buildClaim({ nowMs: Date.now() + 60_000, token: 'fresh' }));
+    expect(idsOf(claimed.leased)).toContain(lost.deliveryId);
+  });
 }
 
 function describeKeptLog(harness: Required<StoreHarness>): void {
