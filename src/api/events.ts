@@ -224,8 +224,8 @@ export async function summariesOf(
     .map(({ event }) => ({ seq: event.seq, summary: eventSummary(event) }));
 }
 
-/** As the store looks for a text. */
-function mentions(event: LoggedEvent, text: string): boolean {
+/** Whether an event, as it may be shown, has a text where the store looks for it. */
+export function mentions(event: LoggedEvent, text: string): boolean {
   const wanted = text.toLowerCase();
   const fields = [event.type, event.key, event.subject, new TextDecoder().decode(event.body)];
   return fields.some((field) => field?.toLowerCase().includes(wanted) === true);

@@ -117,6 +117,9 @@ const PUBLIC: Json = { security: [] };
 const OK: Json = { description: 'done' };
 const FAILED: Json = { $ref: '#/components/responses/Problem' };
 
+const STREAM_PARAMETERS: readonly string[] =
+  'type source tenant key correlation_id q filter include heartbeat last cursor'.split(' ');
+
 /** Routes that are not operations: their bodies are bytes, or have no end. */
 const HAND_WRITTEN_PATHS: Readonly<Record<string, Json>> = {
   '/in/{key}': {
@@ -162,12 +165,24 @@ const HAND_WRITTEN_PATHS: Readonly<Record<string, Json>> = {
       operationId: 'events.stream',
       tags: ['events'],
       summary: 'Server-sent events of what is accepted, resumable by Last-Event-ID',
-      parameters: ['type', 'source', 'tenant', 'key', 'correlation_id', 'q'].map((name) => ({
+      parameters: STREAM_PARAMETERS.map((name) => ({
         name,
         in: 'query',
         required: false,
         schema: { type: 'string' },
       })),
+      responses: {
+        '200': { description: 'a stream', content: { 'text/event-stream': { schema: {} } } },
+        '4XX': FAILED,
+      },
+    },
+  },
+  '/smee/{channel}': {
+    get: {
+      ...PUBLIC,
+      operationId: 'smee',
+      summary: 'The events of a source for clients of smee.io, where the source has that switched on',
+      parameters: [{ name: 'channel', in: 'path', required: true, schema: { type: 'string' } }],
       responses: {
         '200': { description: 'a stream', content: { 'text/event-stream': { schema: {} } } },
         '4XX': FAILED,

@@ -9,6 +9,7 @@ import {
   id,
   idParams,
   instant,
+  instantIn,
   isoTime,
   isoTimeOrNull,
   keep,
@@ -66,6 +67,8 @@ const changeable = {
   expect_every: durationField('1m', '90d')
     .nullable()
     .describe('how long it may bring nothing until source.silent tells you; null = for ever'),
+  smee: z.boolean().describe('serve its events to clients of smee.io at smee_url, see docs/listen.md'),
+  expires_at: instantIn.nullable().describe('the source is removed then; null = it stays'),
 };
 
 const createBody = z
@@ -119,6 +122,9 @@ export const sourceOut = z.object({
   redact: z.array(z.string()),
   expect_every: z.string().nullable(),
   silent_since: instant.nullable().describe('when the last event came, once source.silent was told'),
+  smee: z.boolean(),
+  smee_url: z.string().nullable().describe('whoever knows it reads the events of this source'),
+  expires_at: instant.nullable(),
   created_at: instant,
   updated_at: instant,
 });
@@ -160,6 +166,8 @@ export function sourceView(source: Source, context: OperationContext): z.input<t
     redact: [...(source.redact ?? [])],
     expect_every: (source.expectEveryMs ?? null) === null ? null : formatDuration(source.expectEveryMs ?? 0),
     silent_since: isoTimeOrNull(context.gateway.silence.silentSince(source)),
+    ...smeeView(source, context),
+    expires_at: isoTimeOrNull(source.expiresAt ?? null),
     created_at: isoTime(source.createdAt),
     updated_at: isoTime(source.updatedAt),
   };
@@ -186,6 +194,7 @@ function changed(source: Source, change: Change, nowMs: number): Source {
     rateLimit: keep(change.rate_limit, source.rateLimit),
     redact: keep(change.redact, source.redact ?? []),
     ...expectation(source, change, nowMs),
+    expiresAt: keep(change.expires_at, source.expiresAt ?? null),
     updatedAt: nowMs,
   };
 }
@@ -196,6 +205,19 @@ function expectation(source: Source, change: Change, nowMs: number) {
   const expectEveryMs = keep(change.expect_every, before);
   const isNew = expectEveryMs !== before || (change.enabled === true && !source.enabled);
   return { expectEveryMs, expectedSince: isNew ? nowMs : (source.expectedSince ?? source.createdAt) };
+}
+
+function smeeView({ smeeChannel }: Source, { publicUrl }: OperationContext) {
+  const on = smeeChannel !== undefined && smeeChannel !== null;
+  return { smee: on, smee_url: on ? `${publicUrl}/smee/${smeeChannel}` : null };
+}
+
+/** A channel that is switched on anew is another one: who knew the old one is out. */
+function withChannel(source: Source, wanted: boolean | undefined, context: OperationContext): Source {
+  if (wanted === undefined) return source;
+  if (!wanted) return { ...source, smeeChannel: null };
+  const channel = source.smeeChannel ?? newKey(context.gateway.services.random, 32);
+  return { ...source, smeeChannel: channel };
 }
 
 /** Everything that would make the source unusable, told now and not at the first event. */
@@ -282,7 +304,7 @@ const create = operation({
       createdAt: now,
       updatedAt: now,
     };
-    const source = changed(blank, body, now);
+    const source = withChannel(changed(blank, body, now), body.smee, context);
     // Who gives no secret lets the provider bring it, if it is one that does.
     const isAwaited =
       source.secrets.length === 0 && services.verifiers.traits(source)?.handsSecretOver === true;
@@ -340,7 +362,9 @@ const update = operation({
   output: sourceOut,
   status: 200,
   run: (context, { params, body }) =>
-    changeSource(context, params.id, (source) => changed(source, body, context.gateway.services.clock.now())),
+    changeSource(context, params.id, (source) =>
+      withChannel(changed(source, body, context.gateway.services.clock.now()), body.smee, context),
+    ),
 });
 
 const remove = operation({

@@ -65,13 +65,16 @@ export class ApiClient {
     path: string,
     request: {
       readonly method: string;
-      readonly query?: Readonly<Record<string, string>>;
+      readonly query?: Readonly<Record<string, string | readonly string[]>>;
       readonly body?: string;
       readonly headers: Readonly<Record<string, string>>;
       readonly signal: AbortSignal;
     },
   ): Promise<Response> {
-    const search = new URLSearchParams(request.query).toString();
+    const pairs = Object.entries(request.query ?? {}).flatMap(([name, values]) =>
+      [values].flat().map((value) => [name, value]),
+    );
+    const search = new URLSearchParams(pairs).toString();
     const { key, url } = this.connection;
     let response: Response;
     try {
@@ -111,9 +114,14 @@ export class ApiClient {
     const parsed = parseJson(await response.text().catch(() => ''));
     const document = 'value' in parsed ? parsed.value : null;
     if (!isRecord(document) || textOf(document, 'code') === null) return this.#notRingback(response);
+    return this.failureOf(document, response.status);
+  }
+
+  /** A problem document as a failure that says what to do. */
+  failureOf(document: JsonRecord, status: number): ProblemFailure {
     const { heading, points } = problemParts(document);
     const advice = this.#advice(textOf(document, 'code') ?? '');
-    return new ProblemFailure(document, response.status, withPoints(heading, [...points, ...advice]));
+    return new ProblemFailure(document, status, withPoints(heading, [...points, ...advice]));
   }
 
   #advice(code: string): string[] {

@@ -20,7 +20,8 @@ export interface Connection {
   readonly keyOrigin: string;
 }
 
-const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
+/** Hosts that are this machine. */
+export const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 /**
  * The server and the key, from flags, then the environment, then the settings that a server started

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseDuration } from '../domain/units.ts';
 import { isRecord, parseJson } from './json-value.ts';
 import type { Field } from './operation-fields.ts';
-import { printNote } from './output.ts';
+import { printNote, usageFailure } from './output.ts';
 
 /** What an option's text cannot be read as. Collected, so that all mistakes are told at once. */
 export class ValueMistake extends Error {
@@ -47,6 +47,17 @@ export class Inputs {
       const why = code === 'ENOENT' ? 'there is no such file' : code;
       throw new ValueMistake(`${who}: cannot read ${path}: ${why}`);
     }
+  }
+}
+
+/** A secret that an option carries or names. Throws a `CliFailure`. */
+export function readSecret(text: string, flag: string): string {
+  try {
+    // A file ends in a line break that does not belong to the secret.
+    return new Inputs().expand(text, flag).trim();
+  } catch (error) {
+    if (error instanceof ValueMistake) throw usageFailure(error.message);
+    throw error;
   }
 }
 

@@ -9,6 +9,8 @@ export type StreamItem =
   | { readonly kind: 'event'; readonly event: ServerSentEvent }
   /** How long to wait before connecting again, in milliseconds. */
   | { readonly kind: 'retry'; readonly ms: number }
+  /** The stream says where it is, without an event. */
+  | { readonly kind: 'place'; readonly id: string }
   | { readonly kind: 'comment' };
 
 /**
@@ -20,6 +22,7 @@ export class ServerSentEventParser {
   #data: string[] = [];
   #event = '';
   #id = '';
+  #idCame = false;
 
   /** What a further piece of the stream completes. */
   push(text: string): StreamItem[] {
@@ -39,9 +42,14 @@ export class ServerSentEventParser {
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (name === 'data') this.#data.push(value);
     else if (name === 'event') this.#event = value;
-    else if (name === 'id' && !value.includes('\0')) this.#id = value;
+    else if (name === 'id' && !value.includes('\0')) this.#takeId(value);
     else if (name === 'retry' && /^\d+$/.test(value)) return [{ kind: 'retry', ms: Number(value) }];
     return [];
+  }
+
+  #takeId(id: string): void {
+    this.#id = id;
+    this.#idCame = true;
   }
 
   #dispatch(): StreamItem[] {
@@ -51,8 +59,11 @@ export class ServerSentEventParser {
       data: this.#data.join('\n'),
     };
     const isEmpty = this.#data.length === 0;
+    const isPlace = isEmpty && this.#idCame;
     this.#data = [];
     this.#event = '';
+    this.#idCame = false;
+    if (isPlace) return [{ kind: 'place', id: this.#id }];
     return isEmpty ? [] : [{ kind: 'event', event }];
   }
 }

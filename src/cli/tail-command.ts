@@ -1,18 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { eventFilterFields } from '../api/events.ts';
-import { type ApiClient, ProblemFailure } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
 import { addConnectionOptions, connect, type CommandFlags } from './connect.ts';
+import { type ConnectionTold, followStream } from './follow-stream.ts';
 import { shortened, sizeText } from './format.ts';
-import { numberOf, parseJson, textOf } from './json-value.ts';
+import { type JsonRecord, numberOf, textOf } from './json-value.ts';
 import { schemaFields } from './operation-fields.ts';
-import { asJson, CliFailure, paint, printable, printNote, printText } from './output.ts';
-import { ServerSentEventParser } from './server-sent-events.ts';
+import { asJson, paint, printable, printNote, printText } from './output.ts';
 
 /** The server says something at least every 15 s; silence of this length means a dead connection. */
 const SILENCE_LIMIT_MS = 45_000;
-const LONGEST_WAIT_MS = 10_000;
 
 /** `events tail`: one line for each event as it is accepted, until Ctrl-C. */
 export function addTailCommand(events: Command): void {
@@ -34,111 +32,53 @@ export function addTailCommand(events: Command): void {
       const value = flags[command.options[index]?.attributeName() ?? ''];
       if (typeof value === 'string') query[field.path.join('.')] = value;
     }
-    await new Tail(connect(command), query, flags['json'] === true).follow();
+    await follow(connect(command), query, flags['json'] === true);
   });
 }
 
-class Tail {
-  readonly #api: ApiClient;
-  readonly #query: Readonly<Record<string, string>>;
-  readonly #json: boolean;
-  #lastId = '';
-  #retryMs = 1_000;
-  #failures = 0;
-  #wasConnected = false;
-
-  constructor(api: ApiClient, query: Readonly<Record<string, string>>, json: boolean) {
-    this.#api = api;
-    this.#query = query;
-    this.#json = json;
-  }
-
-  /** Ends with the process, or rejects when going on is pointless: a refused key, a bad filter. */
-  async follow(): Promise<void> {
-    process.once('SIGINT', () => process.exit(0));
-    process.once('SIGTERM', () => process.exit(0));
-    for (;;) {
-      try {
-        await this.#connection();
-        this.#lost('the server closed the stream');
-      } catch (error) {
-        if (!(error instanceof CliFailure))
-          this.#lost(error instanceof Error ? error.message : String(error));
-        else if (!this.#wasConnected || isFinal(error)) throw error;
-        else this.#lost(error.message.split('\n')[0] ?? '');
-      }
-      await delay(Math.min(this.#retryMs * 2 ** Math.min(this.#failures - 1, 5), LONGEST_WAIT_MS));
-    }
-  }
-
-  async #connection(): Promise<void> {
-    const silence = new AbortController();
-    const timer = setTimeout(() => silence.abort(new Error('nothing came for too long')), SILENCE_LIMIT_MS);
-    try {
-      const response = await this.#api.open('/v1/stream', {
-        method: 'GET',
-        query: this.#query,
-        headers: {
-          accept: 'text/event-stream',
-          ...(this.#lastId === '' ? {} : { 'last-event-id': this.#lastId }),
-        },
-        signal: silence.signal,
-      });
-      this.#connected();
-      const parser = new ServerSentEventParser();
-      const decoder = new TextDecoder();
-      for await (const piece of response.body ?? []) {
-        timer.refresh();
-        this.#take(parser, decoder.decode(piece, { stream: true }));
-      }
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #take(parser: ServerSentEventParser, text: string): void {
-    for (const item of parser.push(text)) {
-      if (item.kind === 'retry') this.#retryMs = item.ms;
-      if (item.kind !== 'event') continue;
-      this.#lastId = item.event.id;
-      this.#show(item.event.data);
-    }
-  }
-
-  #show(data: string): void {
-    const parsed = parseJson(data);
-    const event = 'value' in parsed ? parsed.value : null;
-    if (this.#json) {
-      printText(asJson(event));
-      return;
-    }
-    const key = textOf(event, 'key');
-    const parts = [
-      paint('dim', new Date(textOf(event, 'received_at') ?? 0).toLocaleTimeString('en-GB')),
-      printable(textOf(event, 'id') ?? ''),
-      paint('bold', shortened(textOf(event, 'type') ?? '', 64)),
-      `from ${shortened(textOf(event, 'source') ?? '', 48)}`,
-      ...(key === null ? [] : [`key ${shortened(key, 48)}`]),
-      paint('dim', sizeText(numberOf(event, 'body_bytes') ?? 0)),
-    ];
-    printText(parts.join('  '));
-  }
-
-  #connected(): void {
-    const { url } = this.#api.connection;
-    if (!this.#wasConnected) printNote(`following events of ${url}; Ctrl-C ends it`);
-    else if (this.#failures > 0) printNote('connected again');
-    this.#wasConnected = true;
-    this.#failures = 0;
-  }
-
-  #lost(why: string): void {
-    if (this.#failures === 0) printNote(`lost the connection (${printable(why)}); trying again`);
-    this.#failures += 1;
+/** Ends with the process, or rejects when going on is pointless: a refused key, a bad filter. */
+async function follow(api: ApiClient, query: Readonly<Record<string, string>>, json: boolean): Promise<void> {
+  process.once('SIGINT', () => process.exit(0));
+  process.once('SIGTERM', () => process.exit(0));
+  const { signal } = new AbortController();
+  const told = toldInNotes(`following events of ${api.connection.url}; Ctrl-C ends it`);
+  const followed = followStream(api, { query, place: '', silenceLimitMs: SILENCE_LIMIT_MS, signal, told });
+  for await (const item of followed) {
+    if (item.kind === 'gap') printNote(gapText(item.data));
+    if (item.kind !== 'event') continue;
+    printText(json ? asJson(item.data) : eventLine(item.data));
   }
 }
 
-/** Asking again would be answered the same. */
-function isFinal(error: CliFailure): boolean {
-  return error instanceof ProblemFailure && error.status < 500 && error.status !== 429;
+/** Tells of the connection beside the answer. */
+export function toldInNotes(opening: string, note: (text: string) => void = printNote): ConnectionTold {
+  return {
+    connected: (again) => note(again ? 'connected again' : opening),
+    lost(why, forMs) {
+      const since = forMs < 1_000 ? '' : `, for ${Math.round(forMs / 1_000)} s now`;
+      note(`lost the connection (${printable(why)})${since}; trying again`);
+    },
+  };
+}
+
+/** That events are missing is said as loudly as a line can. */
+export function gapText(gap: JsonRecord): string {
+  const from = textOf(gap, 'from');
+  const since = from === null ? '' : ` after ${printable(from)}`;
+  const text = `GAP: events${since} up to ${printable(textOf(gap, 'to') ?? '?')} may be missing: retention removed them`;
+  return paint(['bold', 'red'], text, process.stderr);
+}
+
+/** An event in one line, without its end. */
+export function eventLine(event: JsonRecord): string {
+  const key = textOf(event, 'key');
+  const parts = [
+    paint('dim', new Date(textOf(event, 'received_at') ?? 0).toLocaleTimeString('en-GB')),
+    printable(textOf(event, 'id') ?? ''),
+    paint('bold', shortened(textOf(event, 'type') ?? '', 64)),
+    `from ${shortened(textOf(event, 'source') ?? '', 48)}`,
+    ...(key === null ? [] : [`key ${shortened(key, 48)}`]),
+    paint('dim', sizeText(numberOf(event, 'body_bytes') ?? 0)),
+  ];
+  return parts.join('  ');
 }

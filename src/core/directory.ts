@@ -61,6 +61,7 @@ export class Directory {
     event_type: new Map(),
   };
   readonly #sourceByIngestKey = new Map<string, Source>();
+  readonly #sourceBySmeeChannel = new Map<string, Source>();
   readonly #keyByHash = new Map<string, ApiKey>();
   /** By tenant, then by name: for a tenant without a catalogue one look is all that an event costs. */
   readonly #eventTypes = new Map<string, Map<string, EventType>>();
@@ -111,7 +112,7 @@ export class Directory {
     settings.set(setting.id, setting);
     if (kind === 'source') {
       const source = this.#settings.source.get(setting.id);
-      if (source !== undefined) this.#sourceByIngestKey.set(source.ingestKey, source);
+      if (source !== undefined) this.#findableBy(source);
     }
     if (kind === 'key') {
       const key = this.#settings.key.get(setting.id);
@@ -151,6 +152,10 @@ export class Directory {
   /** The entry of a tenant's catalogue for a type of events. */
   eventType(tenant: string, name: string): EventType | undefined {
     return this.#eventTypes.get(tenant)?.get(name);
+  }
+
+  sourceBySmeeChannel(channel: string): Source | undefined {
+    return this.#sourceBySmeeChannel.get(channel);
   }
 
   sourceByIngestKey(ingestKey: string): Source | undefined {
@@ -263,6 +268,18 @@ export class Directory {
     this.#eventTypes.set(type.tenant, ofTenant.set(type.name, type));
   }
 
+  #findableBy(source: Source): void {
+    this.#sourceByIngestKey.set(source.ingestKey, source);
+    const { smeeChannel } = source;
+    if (typeof smeeChannel === 'string') this.#sourceBySmeeChannel.set(smeeChannel, source);
+  }
+
+  #notFindable(source: Source | undefined): void {
+    if (source === undefined) return;
+    this.#sourceByIngestKey.delete(source.ingestKey);
+    if (typeof source.smeeChannel === 'string') this.#sourceBySmeeChannel.delete(source.smeeChannel);
+  }
+
   #forget(kind: SettingKind, id: string): void {
     if (kind === 'event_type') {
       const type = this.#settings.event_type.get(id);
@@ -270,10 +287,7 @@ export class Directory {
       if (type !== undefined) ofTenant?.delete(type.name);
       if (type !== undefined && ofTenant?.size === 0) this.#eventTypes.delete(type.tenant);
     }
-    if (kind === 'source') {
-      const source = this.#settings.source.get(id);
-      if (source !== undefined) this.#sourceByIngestKey.delete(source.ingestKey);
-    }
+    if (kind === 'source') this.#notFindable(this.#settings.source.get(id));
     if (kind === 'key') {
       const key = this.#settings.key.get(id);
       if (key !== undefined) for (const hash of keyHashes(key)) this.#keyByHash.delete(hash);

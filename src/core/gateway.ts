@@ -29,6 +29,7 @@ import type { Services } from './services.ts';
 import { GATEWAY_ITSELF, SettingsChanges } from './settings-changes.ts';
 import { Suspensions } from './suspensions.ts';
 import { SourceSilence } from './source-silence.ts';
+import { SourceExpiry } from './source-expiry.ts';
 import { StoreFollower } from './store-follower.ts';
 
 export interface GatewayOptions {
@@ -60,6 +61,7 @@ export class Gateway {
   readonly explain: Explain;
   readonly rejections: Rejections;
   readonly retention: Retention;
+  readonly sourceExpiry: SourceExpiry;
   readonly operatorEvents: OperatorEvents;
   readonly health: DestinationHealth;
   readonly suspensions: Suspensions;
@@ -127,6 +129,7 @@ export class Gateway {
     this.replays = new Replays(services, this.directory, this.dispatcher, this.views, this.nodes);
     this.explain = new Explain(services, this.directory, this.health, this.views);
     this.retention = new Retention(services, options.retention, this.operatorEvents, this.nodes);
+    this.sourceExpiry = new SourceExpiry(services, this.directory, this.settings, GATEWAY_ITSELF);
   }
 
   #makeDispatcher(options: GatewayOptions): Dispatcher {
@@ -169,6 +172,7 @@ export class Gateway {
     this.suspensions.start();
     await this.dispatcher.start();
     this.retention.start();
+    this.sourceExpiry.start();
   }
 
   /** Lets what is under way finish and be recorded. The caller has stopped the intake before. */
@@ -178,6 +182,7 @@ export class Gateway {
     await this.silence.stop();
     await this.replays.stop();
     await this.retention.stop();
+    await this.sourceExpiry.stop();
     await this.dispatcher.stop();
     await this.rejections.flush();
     await this.keyUses.stop();

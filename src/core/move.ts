@@ -49,7 +49,7 @@ export async function moveStore(move: Move): Promise<MoveResult> {
     await copyKind(move, kind, totals.get(kind) ?? 0, progress ?? { rows: 0, next: null });
   }
   await compareAll(move, totals);
-  await move.target.finish(await move.source.lastPlace());
+  await move.target.finish(await move.source.lastPlace(), await move.source.prunedPlace());
   return { rows: totals, resumedFrom };
 }
 

@@ -1,4 +1,5 @@
 import { headerValue, isJsonType, type Event } from '../domain/event.ts';
+import { headerSafe } from '../domain/forwarded-headers.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
 import type { LeasedDelivery } from '../ports/event-log.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
@@ -238,11 +239,6 @@ function convertedContent(
 
 function transformFailed(why: string): UnbuiltRequest {
   return { failure: `transform: ${why}`, reason: 'transform_failed' };
-}
-
-/** A name as a header value: what HTTP does not allow there becomes `?`. */
-function headerSafe(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, '?');
 }
 
 /** A traceparent that can be continued, else `null` (W3C Trace Context, section 3.2.2). */

@@ -62,6 +62,10 @@ export interface Source extends Setting {
   readonly expectEveryMs?: number | null;
   /** Since when that has been expected. */
   readonly expectedSince?: number;
+  /** Unguessable path segment of the URL at which clients of smee.io read; absent like `null` = off. */
+  readonly smeeChannel?: string | null;
+  /** When it is removed; absent like `null` = never. Milliseconds since the epoch. */
+  readonly expiresAt?: number | null;
 }
 
 /** A secret that is yet to come in a handshake. */

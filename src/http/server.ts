@@ -11,7 +11,8 @@ import { markLate } from './read-body.ts';
 import { problemBody, sendProblem } from './problem-response.ts';
 import { restRoutes } from './rest.ts';
 import { serviceRoutes } from './service-routes.ts';
-import { streamRoute } from './stream.ts';
+import { smeeRoute } from './smee.ts';
+import { Streams, streamRoute } from './stream.ts';
 
 export interface HttpServerOptions {
   /** Time in which a request must have arrived whole. */
@@ -87,8 +88,15 @@ export function createHttpServer(
   restRoutes(app, context);
   serviceRoutes(app, context);
   errorPages(app);
-  const endStreams = streamRoute(app, context);
-  return { app, endStreams };
+  return { app, endStreams: streamRoutes(app, context) };
+}
+
+/** Answers without an end. Returns how to end all of them. */
+function streamRoutes(app: FastifyInstance, context: HttpContext): () => void {
+  const streams = new Streams(context);
+  streamRoute(app, context, streams);
+  smeeRoute(app, context, streams);
+  return () => streams.end();
 }
 
 /** Requests that still come on open connections: in our own shape, with when to come again. */

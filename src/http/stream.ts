@@ -1,60 +1,125 @@
 import { once } from 'node:events';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { eventStream } from '../api/stream.ts';
+import type { Principal } from '../domain/principal.ts';
+import { Problem } from '../domain/problem.ts';
 import type { HttpContext } from './http-context.ts';
-import { sendProblem } from './problem-response.ts';
+import { problemBody, sendProblem } from './problem-response.ts';
 import { authenticated } from './rest.ts';
 
-/** `GET /v1/stream`: server-sent events (WHATWG HTML, section 9.2). Returns how to end all streams. */
-export function streamRoute(app: FastifyInstance, context: HttpContext): () => void {
-  const open = new Set<AbortController>();
-  app.get('/v1/stream', async (request, reply) => {
+/** A message without `event` and `data` says where the reader is, and that the line is alive. */
+export interface OutgoingMessage {
+  readonly id: string;
+  readonly event?: string;
+  readonly data?: unknown;
+}
+
+type Messages = AsyncGenerator<OutgoingMessage>;
+
+/** How one kind of stream looks on the wire. */
+export interface StreamStyle {
+  /** What is said first, before any message; `place` is where the stream begins. */
+  readonly opening: (place: string) => string;
+  readonly text: (message: OutgoingMessage) => string;
+}
+
+/** `GET /v1/stream`: server-sent events (WHATWG HTML, section 9.2). */
+export function streamRoute(app: FastifyInstance, context: HttpContext, streams: Streams): void {
+  app.get('/v1/stream', { exposeHeadRoute: false }, (request, reply) =>
+    streams.serve(request, reply, OWN_STYLE, async (signal) => {
+      const caller = await authenticated(context, request);
+      return eventStream(caller, request.query, lastEventId(request), signal, () =>
+        requireSame(caller.caller.principal, context, request),
+      );
+    }),
+  );
+}
+
+/** Where a reader that was here before wants to go on. */
+export function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id'];
+  const given = Array.isArray(header) ? header.at(-1) : header;
+  return given === '' ? undefined : given;
+}
+
+/** The key may have been revoked, or been given other rights, while the stream was open. */
+function requireSame(before: Principal, context: HttpContext, request: FastifyRequest): void {
+  const [, token = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  const now = context.authenticate(token);
+  if (now === null) {
+    throw new Problem('credentials_invalid', 'the API key of this stream was revoked or has expired');
+  }
+  if (now.tenant !== before.tenant || now.scopes.join(' ') !== before.scopes.join(' ')) {
+    throw new Problem('credentials_invalid', 'the rights of this key have changed: connect again');
+  }
+}
+
+const OWN_STYLE: StreamStyle = {
+  opening: (place) => `retry: 1000\n${place === '' ? '' : `id: ${place}\n`}\n`,
+  text: ({ id, event, data }) =>
+    event === undefined
+      ? `: idle\nid: ${id}\n\n`
+      : `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
+};
+
+/** Every stream that is open, so that all of them can be ended. */
+export class Streams {
+  readonly #context: HttpContext;
+  readonly #open = new Set<AbortController>();
+
+  constructor(context: HttpContext) {
+    this.#context = context;
+  }
+
+  end(): void {
+    for (const controller of this.#open) controller.abort();
+  }
+
+  /** Answers with a stream that ends when its reader goes, when its source does, or with the gateway. */
+  async serve(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    style: StreamStyle,
+    begin: (signal: AbortSignal) => Promise<Messages>,
+  ): Promise<FastifyReply> {
     const controller = new AbortController();
     let messages;
     let start;
     try {
-      const lastEventId = request.headers['last-event-id'];
-      const resumeAt = Array.isArray(lastEventId) ? lastEventId.at(-1) : lastEventId;
-      messages = eventStream(
-        await authenticated(context, request),
-        request.query,
-        resumeAt,
-        controller.signal,
-      );
+      messages = await begin(controller.signal);
       // The place first: what is accepted once the reader has our answer must be in its stream.
       start = await messages.next();
     } catch (error) {
-      return sendProblem(reply, context.asProblem(error, request.id), request.id);
+      return sendProblem(reply, this.#context.asProblem(error, request.id), request.id);
     }
     reply.hijack();
     const { raw } = reply;
-    open.add(controller);
+    this.#open.add(controller);
     raw.on('close', () => controller.abort());
     if (raw.destroyed) controller.abort();
     raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      // Not to be used again: on a connection that is kept, a reader that comes back while the gateway
+      // stops would be answered 503, which browsers and their like take as "never try again".
+      connection: 'close',
     });
-    raw.write(`retry: 1000\n${start.done === true ? '' : `id: ${start.value.id}\n`}\n`);
+    raw.write(style.opening(start.done === true ? '' : start.value.id));
     try {
       for await (const message of messages) {
-        const text =
-          'event' in message
-            ? `id: ${message.id}\nevent: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`
-            : `: idle\nid: ${message.id}\n\n`;
         // A reader that is slower than the log waits here; nothing piles up in memory for it.
-        if (!raw.write(text)) await once(raw, 'drain', { signal: controller.signal });
+        if (!raw.write(style.text(message))) await once(raw, 'drain', { signal: controller.signal });
       }
     } catch (error) {
-      if (!controller.signal.aborted) context.log.error('stream.failed', { request_id: request.id }, error);
+      if (!controller.signal.aborted) {
+        const problem = this.#context.asProblem(error, request.id);
+        raw.write(`event: end\ndata: ${JSON.stringify(problemBody(problem, request.id))}\n\n`);
+      }
     } finally {
-      open.delete(controller);
+      this.#open.delete(controller);
       raw.end();
     }
     return reply;
-  });
-  return () => {
-    for (const controller of open) controller.abort();
-  };
+  }
 }

@@ -36,6 +36,18 @@ export interface EventFilter {
   readonly text?: string;
 }
 
+/** A step through the log. */
+export interface FollowedEvents {
+  readonly items: readonly LoggedEvent[];
+  /** How far the log was looked through. */
+  readonly reachedSeq: number;
+  /**
+   * The highest place of an event that retention has removed, 0 when it never did. Beyond the place that
+   * was asked about, something may be missing; it is read after the items, so that no gap goes untold.
+   */
+  readonly prunedSeq: number;
+}
+
 /** Which deliveries to list; every field that is set must fit. */
 export interface DeliveryFilter {
   readonly tenant?: string;
@@ -80,12 +92,16 @@ export interface DestinationBacklog {
 export interface Queries {
   events(filter: EventFilter, page: PageRequest): Promise<Page<LoggedEvent>>;
   event(id: string): Promise<LoggedEvent | null>;
-  /** Events after `seq` in log order, at most `limit`, and how far the log was looked through. */
+  /**
+   * Events after `seq` in log order: at most `limit`, and none more once their bodies together have
+   * `maxBodyBytes` (the first comes whatever its size).
+   */
   eventsAfter(
     seq: number,
     filter: EventFilter,
     limit: number,
-  ): Promise<{ readonly items: readonly LoggedEvent[]; readonly reachedSeq: number }>;
+    maxBodyBytes?: number,
+  ): Promise<FollowedEvents>;
   /** The place of the newest event; 0 when there is none. */
   lastSeq(): Promise<number>;
   deliveries(filter: DeliveryFilter, page: PageRequest): Promise<Page<Delivery>>;

@@ -150,6 +150,8 @@ export interface CopyReader {
   read(kind: CopiedKind, after: CopyPlace | null): Promise<CopiedChunk>;
   /** The last place given in the log, also when what had it is gone. */
   lastPlace(): Promise<number>;
+  /** The highest place of an event that retention removed, so that readers from before it still hear of it. */
+  prunedPlace(): Promise<number>;
   /** Lets gateways use the store again. */
   close(): Promise<void>;
 }
@@ -168,5 +170,5 @@ export interface CopyWriter extends CopyReader {
   /** Writes rows and how far that is, in one transaction: a crash leaves both or neither. */
   write(kind: CopiedKind, rows: readonly CopiedRow[], progress: CopyProgress): Promise<void>;
   /** Makes the store an ordinary one, whose next place is above `lastPlace`. */
-  finish(lastPlace: number): Promise<void>;
+  finish(lastPlace: number, prunedPlace: number): Promise<void>;
 }

@@ -13,7 +13,10 @@ export function describeEventQueriesContract(harness: StoreHarness): void {
     describeText(harness);
     describePages(harness);
   });
-  describe('eventsAfter', () => describeFollowing(harness));
+  describe('eventsAfter', () => {
+    describeFollowing(harness);
+    describeBounds(harness);
+  });
 }
 
 const EVENTS = {
@@ -214,6 +217,39 @@ function describePages(harness: StoreHarness): void {
   });
 }
 
+function describeBounds(harness: StoreHarness): void {
+  it('stops when the bodies together are large enough, but never before the first', async () => {
+    const store = await harness.open();
+    const sizes = [900, 300, 300, 300, 10];
+    const appends = sizes.map((size) => buildAppend({ event: buildEvent({ body: new Uint8Array(size) }) }));
+    await appendEach(store, ...appends);
+
+    const steps: number[][] = [];
+    let reachedSeq = 0;
+    while (reachedSeq < (await store.queries.lastSeq())) {
+      const step = await store.queries.eventsAfter(reachedSeq, {}, 100, 600);
+      steps.push(step.items.map((event) => event.body.byteLength));
+      ({ reachedSeq } = step);
+    }
+    expect(steps).toEqual([[900], [300, 300], [300, 10]]);
+  });
+
+  it('tells how far retention has come, so that a reader from before it knows of the gap', async () => {
+    const store = await harness.open();
+    const old = [buildAppend(), buildAppend()];
+    const answers = await appendEach(store, ...old);
+    const kept = buildAppend({ event: buildEvent({ receivedAt: START_MS + 10_000 }) });
+    await appendEach(store, kept);
+    expect((await store.queries.eventsAfter(0, {}, 10)).prunedSeq).toBe(0);
+
+    expect(await store.upkeep.pruneEvents(START_MS + 5_000, 100)).toBe(2);
+    const { items, prunedSeq } = await store.queries.eventsAfter(0, {}, 10);
+    expect(idsOf(items)).toEqual([kept.event.id]);
+    expect(prunedSeq).toBe(answers[1]?.seq);
+    expect((await store.queries.eventsAfter(items[0]?.seq ?? 0, {}, 10)).prunedSeq).toBe(prunedSeq);
+  });
+}
+
 function describeFollowing(harness: StoreHarness): void {
   it('tells the place of the newest event, 0 when there is none', async () => {
     const store = await harness.open();
@@ -234,7 +270,7 @@ function describeFollowing(harness: StoreHarness): void {
     expect(idsOf(second.items)).toEqual(ids.slice(4));
     expect(second.reachedSeq).toBe(answers[4]?.seq);
     const third = await store.queries.eventsAfter(second.reachedSeq, {}, 3);
-    expect(third).toEqual({ items: [], reachedSeq: second.reachedSeq });
+    expect(third).toEqual({ items: [], reachedSeq: second.reachedSeq, prunedSeq: 0 });
   });
 
   it('gets past events that the filter does not want', async () => {

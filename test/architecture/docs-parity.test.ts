@@ -91,6 +91,7 @@ describe('pages', () => {
     const known = CATALOGUE.map(({ method, path }) => `${method} ${path}`).concat(
       'GET /v1/events/{id}/raw',
       'GET /v1/stream',
+      'GET /smee/{channel}',
       'GET /healthz',
       'GET /readyz',
       'GET /metrics',

@@ -107,6 +107,23 @@ describe('a move', () => {
     expect(await contentOf(here)).toEqual(expected);
   });
 
+  it('bug: a reader from before what retention removed was not told of the gap after a move', async () => {
+    const from = await filledFile('from.db');
+    const old = await openSqliteStore({ path: file('from.db') });
+    await old.log.append(buildAppend());
+    expect(await old.upkeep.pruneEvents(START_MS * 2, 1)).toBe(1);
+    const { prunedSeq } = await old.queries.eventsAfter(0, {}, 1);
+    expect(prunedSeq).toBeGreaterThan(0);
+    await old.close();
+    const database = newDatabase();
+    await runMove(from, database, quiet);
+    const back = `sqlite:${file('back.db')}`;
+    await runMove(database, back, quiet);
+    for (const store of [await open(database), await open(back)]) {
+      expect((await store.queries.eventsAfter(0, {}, 1)).prunedSeq).toBe(prunedSeq);
+    }
+  });
+
   it('leaves a store that goes on where the old one was', async () => {
     const from = await filledFile('from.db');
     const database = newDatabase();

@@ -6,6 +6,7 @@ import type {
   DeliveryFilter,
   DestinationBacklog,
   EventFilter,
+  FollowedEvents,
   Page,
   PageRequest,
   Queries,
@@ -35,14 +36,21 @@ export class MemoryQueries implements Queries {
     seq: number,
     filter: EventFilter,
     limit: number,
-  ): Promise<{ readonly items: readonly LoggedEvent[]; readonly reachedSeq: number }> {
+    maxBodyBytes = Number.POSITIVE_INFINITY,
+  ): Promise<FollowedEvents> {
     const tables = this.#tables();
     const later = [...tables.events.values()].filter(
       (event) => event.seq > seq && eventMatches(event, filter),
     );
-    const items = later.slice(0, limit);
-    const reachedSeq = later.length > limit ? (items.at(-1)?.seq ?? seq) : Math.max(seq, newestSeq(tables));
-    return { items, reachedSeq };
+    let bodyBytes = 0;
+    const tooMuch = later.findIndex((event, index) => {
+      bodyBytes += event.body.byteLength;
+      return index > 0 && bodyBytes > maxBodyBytes;
+    });
+    const items = later.slice(0, tooMuch === -1 ? limit : Math.min(limit, tooMuch));
+    const partial = later.length > items.length;
+    const reachedSeq = partial ? (items.at(-1)?.seq ?? seq) : Math.max(seq, newestSeq(tables));
+    return { items, reachedSeq, prunedSeq: tables.prunedEventSeq };
   }
 
   async lastSeq(): Promise<number> {

@@ -53,6 +53,8 @@ export class MemoryTables {
   readonly keyUses = new Map<string, number>();
   readonly sources = new Map<string, SourceActivity>();
   readonly settingSteps: SettingStep[] = [];
+  /** The highest place of an event that retention removed. */
+  prunedEventSeq = 0;
   #lastSeq = 0;
 
   nextSeq(): number {

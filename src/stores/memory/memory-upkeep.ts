@@ -37,6 +37,7 @@ export class MemoryUpkeep implements Upkeep {
       .slice(0, limit);
     for (const event of gone) {
       tables.events.delete(event.id);
+      tables.prunedEventSeq = Math.max(tables.prunedEventSeq, event.seq);
       for (const row of byEvent.get(event.id) ?? []) tables.deliveries.delete(row.delivery.id);
     }
     return gone.length;

@@ -125,6 +125,12 @@ export function postgresCopyReader(database: Database, close: () => Promise<void
     },
     read: (kind, after) => readChunk(database, kind, after),
     lastPlace: () => lastPlace(database),
+    prunedPlace: async () => {
+      const [row] = await database.run('upkeep', {
+        text: 'SELECT pruned_event_seq AS place FROM store_state',
+      });
+      return row === undefined ? 0 : number(row, 'place');
+    },
     close,
   };
 }

@@ -109,7 +109,11 @@ function writerOn(connection: StartConnection, database: Database, from: string)
         });
       });
     },
-    finish: async (lastPlace) => {
+    finish: async (lastPlace, prunedPlace) => {
+      await database.run('upkeep', {
+        text: 'UPDATE store_state SET pruned_event_seq = $1',
+        values: [prunedPlace],
+      });
       await database.run('upkeep', {
         text: `
           SELECT setval('log_place', $1),

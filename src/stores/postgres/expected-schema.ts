@@ -151,6 +151,7 @@ export const EXPECTED_SCHEMA: readonly string[] = [
   'column store_state.key_check text',
   'column store_state.only_row boolean not null',
   'column store_state.probes bigint not null',
+  'column store_state.pruned_event_seq bigint not null',
   'function held_order_keys(keys text[])',
   'function lock_log()',
   'function release_order_keys(keys text[], at bigint)',

@@ -5,6 +5,7 @@ import type {
   DeliveryFilter,
   DestinationBacklog,
   EventFilter,
+  FollowedEvents,
   Page,
   PageRequest,
   Queries,
@@ -48,7 +49,7 @@ export function queries(database: Database): Queries {
   return {
     events: (filter, page) => listEvents(search, filter, page),
     event: (id) => first(eventFromRow, 'SELECT * FROM events WHERE id = $1', [toText(id)]),
-    eventsAfter: (seq, filter, limit) => eventsAfter(ask, seq, filter, limit),
+    eventsAfter: (seq, filter, limit, maxBodyBytes) => eventsAfter(ask, seq, filter, limit, maxBodyBytes),
     lastSeq: async () => {
       const [row] = await ask('SELECT seq FROM events ORDER BY seq DESC LIMIT 1');
       return row === undefined ? 0 : number(row, 'seq');
@@ -92,20 +93,44 @@ async function eventsAfter(
   seq: number,
   filter: EventFilter,
   limit: number,
-): Promise<{ items: LoggedEvent[]; reachedSeq: number }> {
+  maxBodyBytes = Number.MAX_SAFE_INTEGER,
+): Promise<FollowedEvents> {
   const [edge] = await ask(
     `SELECT max(seq) AS seq FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) AS ahead`,
     [seq, STREAM_SCAN_ROWS],
   );
   const edgeSeq = edge === undefined || edge['seq'] === null ? seq : number(edge, 'seq');
-  if (edgeSeq === seq) return { items: [], reachedSeq: seq };
+  if (edgeSeq === seq) return { items: [], reachedSeq: seq, prunedSeq: await prunedEventSeq(ask) };
   const where = eventConditions(filter);
   where.add('seq > ?', seq);
   where.add('seq <= ?', edgeSeq);
   const most = where.value(limit);
-  const rows = await ask(`SELECT * FROM events ${where.sql()} ORDER BY seq LIMIT ${most}`, where.values);
+  const fitting = where.value(maxBodyBytes);
+  // Sizes first: the length of a body is known without reading it.
+  const rows = await ask(
+    `WITH candidates AS MATERIALIZED (
+       SELECT seq, octet_length(body) AS bytes FROM events ${where.sql()} ORDER BY seq LIMIT ${most}
+     ), sized AS (
+       SELECT seq, sum(bytes) OVER (ORDER BY seq) AS so_far, row_number() OVER (ORDER BY seq) AS number,
+         count(*) OVER () AS candidates FROM candidates
+     )
+     SELECT events.*, sized.candidates FROM events JOIN sized ON events.seq = sized.seq
+     WHERE sized.number = 1 OR sized.so_far <= ${fitting} ORDER BY events.seq`,
+    where.values,
+  );
   const items = rows.map((row) => eventFromRow(row));
-  return { items, reachedSeq: items.length === limit ? (items.at(-1)?.seq ?? edgeSeq) : edgeSeq };
+  const candidates = rows[0] === undefined ? 0 : number(rows[0], 'candidates');
+  const partial = items.length === limit || items.length < candidates;
+  return {
+    items,
+    reachedSeq: partial ? (items.at(-1)?.seq ?? edgeSeq) : edgeSeq,
+    prunedSeq: await prunedEventSeq(ask),
+  };
+}
+
+async function prunedEventSeq(ask: Ask): Promise<number> {
+  const [row] = await ask('SELECT pruned_event_seq AS seq FROM store_state');
+  return row === undefined ? 0 : number(row, 'seq');
 }
 
 async function listDeliveries(ask: Ask, filter: DeliveryFilter, page: PageRequest): Promise<Page<Delivery>> {

@@ -79,8 +79,14 @@ async function retire(run: Run, day: Day): Promise<number | null> {
     });
   });
   if (retired.length === 0) return null;
+  // Before the day is dropped: a reader may be told of a gap that is not yet there, never the reverse.
   const [row] = await run({
-    text: 'SELECT count(*) AS events FROM events WHERE seq >= $1 AND seq < $2',
+    text: `
+      WITH going AS (SELECT count(*) AS events, max(seq) AS last FROM events WHERE seq >= $1 AND seq < $2),
+      noted AS (
+        UPDATE store_state SET pruned_event_seq = greatest(pruned_event_seq, going.last) FROM going
+      )
+      SELECT events FROM going`,
     values: [day.from, day.to],
   });
   return row === undefined ? 0 : number(row, 'events');
@@ -103,6 +109,9 @@ async function pruneRows(
         DELETE FROM attempts USING old WHERE event_seq = old.seq
       ), ended AS (
         DELETE FROM ended_deliveries USING old WHERE event_seq = old.seq
+      ), noted AS (
+        UPDATE store_state SET pruned_event_seq = greatest(pruned_event_seq, going.last)
+        FROM (SELECT max(seq) AS last FROM old) AS going
       )
       DELETE FROM events USING old WHERE events.seq = old.seq RETURNING old.seq`,
     values: [bounds.edge, bounds.receivedBefore, bounds.limit],

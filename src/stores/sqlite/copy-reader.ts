@@ -81,6 +81,10 @@ export function sqliteCopyReader(db: DatabaseSync, onClose: () => void): CopyRea
         .get();
       return row === undefined ? 0 : number(row, 'last');
     },
+    prunedPlace: async () => {
+      const row = db.prepare('SELECT pruned_event_seq AS place FROM store_state').get();
+      return row === undefined ? 0 : number(row, 'place');
+    },
     close: async () => {
       db.close();
       onClose();

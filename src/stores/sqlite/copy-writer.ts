@@ -92,9 +92,12 @@ function writerOf(db: DatabaseSync, path: string, from: string, lock: FileLock):
         throw error;
       }
     },
-    finish: async (lastPlace) => {
+    finish: async (lastPlace, prunedPlace) => {
       db.exec('BEGIN IMMEDIATE');
-      db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?)').run(lastPlace);
+      db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?), pruned_event_seq = ?').run(
+        lastPlace,
+        prunedPlace,
+      );
       db.exec('DROP TABLE move_progress; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
       db.close();
       putInPlace(path);

@@ -105,7 +105,8 @@ function queries(writer: Writer, reader: Reader): Queries & ReplayQueries {
   return {
     events: (filter, page) => reader.call('events', { filter, page }),
     event: (id) => reader.call('event', id),
-    eventsAfter: (seq, filter, limit) => reader.call('eventsAfter', { seq, filter, limit }),
+    eventsAfter: (seq, filter, limit, maxBodyBytes) =>
+      reader.call('eventsAfter', { seq, filter, limit, maxBodyBytes }),
     lastSeq: () => reader.call('lastSeq'),
     deliveries: (filter, page) => reader.call('deliveries', { filter, page }),
     delivery: (id) => reader.call('delivery', id),

@@ -6,6 +6,7 @@ import type {
   DeliveryFilter,
   DestinationBacklog,
   EventFilter,
+  FollowedEvents,
   Page,
   PageRequest,
   RejectionFilter,
@@ -47,7 +48,8 @@ export function eventsAfter(
   seq: number,
   filter: EventFilter,
   limit: number,
-): { items: LoggedEvent[]; reachedSeq: number } {
+  maxBodyBytes = Number.POSITIVE_INFINITY,
+): FollowedEvents {
   const edge = db
     .prepare('SELECT max(seq) AS seq FROM (SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?)')
     .get(seq, STREAM_SCAN_ROWS);
@@ -55,11 +57,24 @@ export function eventsAfter(
   const where = eventConditions(filter);
   where.add('seq > ?', seq);
   where.add('seq <= ?', edgeSeq);
-  const items = db
-    .prepare(`SELECT * FROM events ${where.sql()} ORDER BY seq LIMIT ?`)
-    .all(...where.values, limit)
-    .map((row) => eventFromRow(row));
-  return { items, reachedSeq: items.length === limit ? (items.at(-1)?.seq ?? edgeSeq) : edgeSeq };
+  const items: LoggedEvent[] = [];
+  let bodyBytes = 0;
+  let cut = false;
+  const rows = db.prepare(`SELECT * FROM events ${where.sql()} ORDER BY seq LIMIT ?`);
+  for (const row of rows.iterate(...where.values, limit)) {
+    const event = eventFromRow(row);
+    bodyBytes += event.body.byteLength;
+    cut = items.length > 0 && bodyBytes > maxBodyBytes;
+    if (cut) break;
+    items.push(event);
+  }
+  const partial = cut || items.length === limit;
+  const pruned = db.prepare('SELECT pruned_event_seq AS seq FROM store_state').get();
+  return {
+    items,
+    reachedSeq: partial ? (items.at(-1)?.seq ?? edgeSeq) : edgeSeq,
+    prunedSeq: pruned === undefined ? 0 : number(pruned, 'seq'),
+  };
 }
 
 export function lastSeq(db: DatabaseSync): number {

@@ -14,8 +14,12 @@ export function readOperations(db: DatabaseSync) {
   return {
     events: (ask: { filter: EventFilter; page: PageRequest }) => queries.listEvents(db, ask.filter, ask.page),
     event: (id: string) => queries.findEvent(db, id),
-    eventsAfter: (ask: { seq: number; filter: EventFilter; limit: number }) =>
-      queries.eventsAfter(db, ask.seq, ask.filter, ask.limit),
+    eventsAfter: (ask: {
+      seq: number;
+      filter: EventFilter;
+      limit: number;
+      maxBodyBytes: number | undefined;
+    }) => queries.eventsAfter(db, ask.seq, ask.filter, ask.limit, ask.maxBodyBytes),
     lastSeq: () => queries.lastSeq(db),
     deliveries: (ask: { filter: DeliveryFilter; page: PageRequest }) =>
       queries.listDeliveries(db, ask.filter, ask.page),

@@ -130,14 +130,18 @@ export class EventPruning {
 
   /** Removes what can go of the places above `from`, up to `to`. */
   #removeRange(from: number, to: number): number {
-    const { owed, lastDelivery, attempts, deliveries, events, pruned } = this.#statements;
+    const { owed, lastDelivery, lastEvent, attempts, deliveries, events, pruned } = this.#statements;
     const held = JSON.stringify(owed.all(from, to).map((row) => number(row, 'event_seq')));
     const lastSeq = lastDelivery.get(from, to);
+    const lastEventSeq = lastEvent.get(from, to, held);
     attempts.run(from, to, held);
     deliveries.run(from, to, held);
     const { changes } = events.run(from, to, held);
     if (changes === 0) return 0;
-    pruned.run(Math.max(to, lastSeq === undefined ? 0 : (numberOrNull(lastSeq, 'seq') ?? 0)));
+    pruned.run(
+      Math.max(to, lastSeq === undefined ? 0 : (numberOrNull(lastSeq, 'seq') ?? 0)),
+      lastEventSeq === undefined ? 0 : (numberOrNull(lastEventSeq, 'seq') ?? 0),
+    );
     return Number(changes);
   }
 }
@@ -154,13 +158,18 @@ function prepareStatements(db: DatabaseSync) {
     ),
     // Deliveries of a replay have places far above their event's.
     lastDelivery: db.prepare(`SELECT max(seq) AS seq FROM deliveries WHERE ${inRange}`),
+    lastEvent: db.prepare(
+      `SELECT max(seq) AS seq FROM events WHERE seq > ?1 AND seq <= ?2 AND seq ${isFree}`,
+    ),
     attempts: db.prepare(
       `DELETE FROM attempts WHERE delivery_seq IN (
          SELECT seq FROM deliveries WHERE ${inRange} AND event_seq ${isFree})`,
     ),
     deliveries: db.prepare(`DELETE FROM deliveries WHERE ${inRange} AND event_seq ${isFree}`),
     events: db.prepare(`DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq ${isFree}`),
-    pruned: db.prepare('UPDATE store_state SET pruned_seq = max(pruned_seq, ?)'),
+    pruned: db.prepare(
+      `UPDATE store_state SET pruned_seq = max(pruned_seq, ?), pruned_event_seq = max(pruned_event_seq, ?)`,
+    ),
   };
 }
 
