@@ -28,6 +28,7 @@ export const COPIED = {
   },
   key_uses: { key_id: 'text', used_at: 'integer' },
   failing_destinations: { destination_id: 'text', failing_since: 'integer' },
+  source_activity: { source_id: 'text', last_event_at: 'integer', silent_since: 'integer' },
   events: {
     seq: 'integer',
     id: 'text',

@@ -40,6 +40,11 @@ export async function fillStore(store: Store, events = 50): Promise<void> {
   const bounds = { maxPerSource: 100, maxBytes: 1 << 20 };
   await store.upkeep.recordRejections([buildRejection(), buildRejection({ sourceId: null })], bounds);
   await store.upkeep.noteFailing('dst_down', START_MS);
+  await store.upkeep.noteSourceEvents([
+    { sourceId: 'src_quiet', lastEventAt: START_MS },
+    { sourceId: 'src_one', lastEventAt: START_MS + 1 },
+  ]);
+  await store.upkeep.noteSilent('src_quiet', START_MS + 2);
 }
 
 /** Bytes of any kind, some of them none. */

@@ -63,6 +63,9 @@ async function contentOf(store: Store): Promise<unknown> {
     past: await store.settings.asOf('source', 1),
     keyUses: await store.settings.keyUses(),
     failing: await store.upkeep.failingDestinations(),
+    activity: (await store.upkeep.sourceActivity()).toSorted((one, other) =>
+      one.sourceId < other.sourceId ? -1 : 1,
+    ),
     events: await allOf((page) => store.queries.events({}, page)),
     deliveries,
     attempts: await Promise.all(deliveries.map(({ id }) => store.queries.attempts(id))),

@@ -39,6 +39,7 @@ const PARTS: Readonly<Record<CopiedKind, readonly Part[]>> = {
   settings_log: [{ table: 'settings_log', key: ['version'], size: 'coalesce(octet_length(document), 0)' }],
   key_uses: [{ table: 'key_uses', key: ['key_id'] }],
   failing_destinations: [{ table: 'failing_destinations', key: ['destination_id'] }],
+  source_activity: [{ table: 'source_activity', key: ['source_id'] }],
   events: [{ table: 'events', key: ['seq'], size: CONTENT_SIZE }],
   deliveries: [
     { table: 'open_deliveries', key: ['seq'] },

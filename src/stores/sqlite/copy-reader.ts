@@ -22,6 +22,7 @@ const KEYS: Readonly<Record<CopiedKind, readonly string[]>> = {
   settings_log: ['version'],
   key_uses: ['key_id'],
   failing_destinations: ['destination_id'],
+  source_activity: ['source_id'],
   events: ['seq'],
   deliveries: ['seq'],
   attempts: ['delivery_seq', 'number'],
