@@ -126,6 +126,7 @@ function inputFor(name: string, things: Things): Partial<RawInput> {
     'sources.create': { name: 'new source', provider: 'hmac', secrets: ['s'] },
     'sources.update': { name: 'changed source' },
     'sources.add-secret': { secret: 'another' },
+    'sources.register': { token: 'token-of-the-provider', allow_unreachable: true },
     'destinations.create': { name: 'new destination', url: 'https://new.example/' },
     'destinations.update': { name: 'changed destination' },
     'subscriptions.create': { name: 'new subscription', destination_id: things.destination },

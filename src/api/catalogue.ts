@@ -11,6 +11,7 @@ import type { Operation } from './operation.ts';
 import { publishOperations } from './publish.ts';
 import { rejectionOperations } from './rejections.ts';
 import { replayOperations } from './replays.ts';
+import { sourceRegistrationOperations } from './source-registration.ts';
 import { sourceSecretOperations } from './source-secrets.ts';
 import { sourceOperations } from './sources.ts';
 import { statusOperations } from './status.ts';
@@ -21,6 +22,7 @@ import { subscriptionOperations } from './subscriptions.ts';
 export const CATALOGUE: readonly Operation[] = [
   ...sourceOperations,
   ...sourceSecretOperations,
+  ...sourceRegistrationOperations,
   ...destinationOperations,
   ...destinationActionOperations,
   ...subscriptionOperations,

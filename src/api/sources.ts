@@ -80,6 +80,9 @@ const createBody = z
       .max(64)
       .describe('who sends, e.g. github, stripe, standardwebhooks; or hmac, token, basic, none'),
     secrets: z.array(secretText).max(10).describe('newest first; any of them is accepted'),
+    await_secret: z
+      .boolean()
+      .describe('be without a secret until sources.register, or the handshake of the provider, brings one'),
     tenant,
   })
   .partial()
@@ -244,7 +247,9 @@ function check(source: Source, context: OperationContext): void {
   }
   if (errors.length > 0) throw new Problem('validation_failed', 'the source has invalid fields', { errors });
   checkExpression(directory, source.dedupe.key, '/dedupe/key');
-  services.verifiers.compile(source, directory.openSecrets(source.secrets, source.id));
+  services.verifiers.compile(source, directory.openSecrets(source.secrets, source.id), {
+    awaitsSecret: awaitsSecret(source, services.clock.now()),
+  });
 }
 
 /** The secret as it lies in the store. */
@@ -306,14 +311,23 @@ const create = operation({
     };
     const source = withChannel(changed(blank, body, now), body.smee, context);
     // Who gives no secret lets the provider bring it, if it is one that does.
-    const isAwaited =
-      source.secrets.length === 0 && services.verifiers.traits(source)?.handsSecretOver === true;
+    const handsOver = services.verifiers.traits(source)?.handsSecretOver === true;
+    const isAwaited = body.await_secret ?? (source.secrets.length === 0 && handsOver);
+    if (body.await_secret === true) checkMayAwait(source, context, handsOver);
     const made = isAwaited ? { ...source, awaitsSecret: { until: null } } : source;
     check(made, context);
     await context.gateway.settings.save('source', made, context.caller);
     return sourceView(made, context);
   },
 });
+
+/** Only where something is there that can bring the secret. */
+function checkMayAwait(source: Source, context: OperationContext, handsOver: boolean): void {
+  const registrar = context.gateway.services.registrars.of(source.provider);
+  if (handsOver || (registrar !== undefined && registrar.secret !== 'account')) return;
+  const message = `nothing brings a secret of ${source.provider}: give it under secrets`;
+  throw new Problem('validation_failed', message, { errors: [{ pointer: '/await_secret', message }] });
+}
 
 const list = operation({
   name: 'sources.list',

@@ -16,6 +16,7 @@ import { systemRandomness } from '../security/randomness.ts';
 import { AddressGuard } from '../senders/address-guard.ts';
 import { GuardedAddressRules } from '../senders/address-rules.ts';
 import { AuthorizedSender } from '../senders/authorized-sender.ts';
+import { createRegistrars } from '../registrars/registrars.ts';
 import { guardedFetch } from '../senders/guarded-fetch.ts';
 import { HttpSender, type HttpSenderOptions } from '../senders/http-sender.ts';
 import { OAuth2Tokens } from '../senders/oauth2-tokens.ts';
@@ -44,6 +45,7 @@ export function composeServices(
     addressGuard: guard,
     ...(config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy }),
   };
+  const fetchGuarded = guardedFetch(connections);
   const keyRing =
     config.secretKeys === null
       ? KeyRing.inFile({ path: join(config.dataDir, SECRET_KEY_FILE), randomness: systemRandomness })
@@ -58,7 +60,8 @@ export function composeServices(
     ),
     store,
     expressions: createLazyCelExpressions({ eventFields: EVENT_FIELDS }),
-    verifiers: createVerifiers({ fetch: guardedFetch(connections), protobufs }),
+    verifiers: createVerifiers({ fetch: fetchGuarded, protobufs }),
+    registrars: createRegistrars(fetchGuarded),
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),
     tlsIdentities,

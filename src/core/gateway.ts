@@ -21,6 +21,7 @@ import { OutboundRequests } from './outbound-request.ts';
 import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
 import { Redactions } from './redactions.ts';
+import { Registration } from './registration.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
@@ -71,6 +72,7 @@ export class Gateway {
   readonly secretRotation: SecretRotation;
   readonly learnedSecrets: LearnedSecrets;
   readonly nodes: NodeMembership;
+  readonly registration: Registration;
   readonly #requests: OutboundRequests;
   readonly #follower: StoreFollower;
 
@@ -116,6 +118,7 @@ export class Gateway {
       this.health,
     );
     this.settings = new SettingsChanges(services, this.directory, this.dispatcher, this.#follower);
+    this.registration = new Registration(services, this.directory, this.settings);
     this.learnedSecrets = new LearnedSecrets(services, this.settings, this.operatorEvents);
     this.redactions = new Redactions(services, this.directory, options.redact);
     this.silence = new SourceSilence(services, this.directory, this.operatorEvents);

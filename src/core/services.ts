@@ -4,6 +4,7 @@ import type { Expressions } from '../ports/expressions.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Protobufs } from '../ports/protobufs.ts';
+import type { Registrars } from '../ports/registrar.ts';
 import type { Randomness } from '../ports/randomness.ts';
 import type { SecretBox, SecretKeys } from '../ports/secret-box.ts';
 import type { Schemas } from '../ports/schemas.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly store: Store;
   readonly expressions: Expressions;
   readonly verifiers: Verifiers;
+  readonly registrars: Registrars;
   readonly signer: WebhookSigner;
   readonly sender: Sender;
   readonly tlsIdentities: TlsIdentities;

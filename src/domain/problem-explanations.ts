@@ -115,6 +115,15 @@ export const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'The source takes only so many requests in a period, and this one was more.',
     fix: 'Wait for `Retry-After`. Raise `rate_limit` of the source if the traffic is wanted.',
   },
+  provider_refused: {
+    meaning:
+      "The provider's API said no, for the reason in `detail`: the token, the account, or what was asked for.",
+    fix: 'Give a token that may manage webhooks of that account, and names as the provider writes them.',
+  },
+  provider_unavailable: {
+    meaning: "The provider's API did not answer, or not in a way that can be used.",
+    fix: 'Ask again: what was done already is found and not done twice. Behind a proxy set `RINGBACK_OUTBOUND_PROXY`.',
+  },
   internal_error: {
     meaning: 'A bug in the gateway.',
     fix: 'Send it again. If it stays, look in the log for the `request_id` and report it.',

@@ -38,6 +38,8 @@ export const PROBLEMS = {
   },
   filter_invalid: { status: 422, retryable: false, title: 'The expression is not valid' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
+  provider_refused: { status: 422, retryable: false, title: 'The provider did not accept what was asked' },
+  provider_unavailable: { status: 502, retryable: true, title: 'The provider could not be asked' },
   internal_error: { status: 500, retryable: true, title: 'Something failed inside the gateway' },
   store_unavailable: { status: 503, retryable: true, title: 'The event could not be stored; send it again' },
   source_not_ready: {

@@ -12,6 +12,7 @@ import type { SendResult } from '../../src/domain/outcome.ts';
 import type { Destination, Source, Subscription } from '../../src/domain/settings.ts';
 import { createCelExpressions } from '../../src/expressions/cel.ts';
 import type { SecretBox } from '../../src/ports/secret-box.ts';
+import type { Registrar } from '../../src/ports/registrar.ts';
 import type { OutboundRequest, Sender, WebhookSigner } from '../../src/ports/sender.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { IngestRequest, SourceVerdict, Verifiers } from '../../src/ports/verifier.ts';
@@ -143,6 +144,20 @@ function verdictOn(request: IngestRequest, secrets: readonly string[], provider:
   };
 }
 
+/** A provider that has no webhook and makes whatever is wanted. */
+export const silentRegistrar: Registrar = {
+  secret: 'ours',
+  defaultEvents: ['*'],
+  mayNameNone: false,
+  account: { is: 'nothing', required: false },
+  sameEvents: (left, right) => left.join(' ') === right.join(' '),
+  checkSecret: () => undefined,
+  find: () => Promise.resolve({ hook: null, occupiedBy: null }),
+  create: (_call, { events }) => Promise.resolve({ id: 'hook_1', events, secret: null }),
+  update: (_call, hook) => Promise.resolve(hook),
+  renewSecret: (_call, hook) => Promise.resolve({ ...hook, secret: 'renewed' }),
+};
+
 export interface BenchOptions {
   readonly clock?: FakeClock;
   readonly store?: Store;
@@ -175,6 +190,7 @@ export class Bench {
       store: this.store,
       expressions: createCelExpressions({ eventFields: EVENT_FIELDS }),
       verifiers: headerVerifiers,
+      registrars: { of: () => silentRegistrar, providers: ['hmac'] },
       signer: legibleSigner,
       sender: this.sender,
       tlsIdentities: { examine: () => ({ ok: true, fingerprint: null, expiresAt: null }) },

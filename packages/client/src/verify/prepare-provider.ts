@@ -51,10 +51,14 @@ export function prepareProvider(module: ProviderModule, credentials: HandshakeCr
   return { id, provider, scheme, answerHandshake };
 }
 
-function prepareProof({ prepare, provider }: ProviderModule, credentials: Credentials): PreparedScheme {
+function prepareProof(
+  { prepare, provider }: ProviderModule,
+  credentials: HandshakeCredentials,
+): PreparedScheme {
   if (prepare === undefined) return refuseAll('scheme_unknown');
   const secretComesLater =
-    provider?.handshakes?.some((rule) => rule.learns !== undefined || rule.beforeSecret === true) ?? false;
+    credentials.awaitsSecret === true ||
+    provider?.handshakes?.some((rule) => rule.learns !== undefined || rule.beforeSecret === true) === true;
   const isPending = secretComesLater && (credentials.secrets ?? []).length === 0;
   return isPending ? refuseAll('secret_pending') : prepare(credentials);
 }
