@@ -56,6 +56,9 @@ export class GatewayNode {
     return `exit code ${this.#child?.exitCode}, signal ${this.#child?.signalCode}`;
   }
 
+  /** Whether the present process has been ready. Before that, nothing in it hears a signal. */
+  hasServed = false;
+
   /** Where the statement to die before is written down. */
   get deathFile(): string {
     return join(this.#options.dataDir, `death-${this.name}`);
@@ -90,6 +93,7 @@ export class GatewayNode {
     });
     closeSync(log);
     this.#child = child;
+    this.hasServed = false;
     this.mayEnd = false;
     const url = await new Promise<string | null>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${this.name} was not ready in time`)), START_LIMIT_MS);
@@ -99,6 +103,7 @@ export class GatewayNode {
       child.once('message', () => clearTimeout(timer));
     });
     if (url !== null) this.url = url;
+    this.hasServed = url !== null;
     return url !== null;
   }
 

@@ -8,13 +8,27 @@ function postgresOf({ world }: Scene): PostgresControl {
   return world.store.postgres;
 }
 
+/** One at a time: two harms of a round may both stop the server, and neither may start it under the other. */
+const turns = new WeakMap<PostgresControl['server'], Promise<void>>();
+
+function inTurn(server: PostgresControl['server'], work: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(server) ?? Promise.resolve()).then(work);
+  turns.set(
+    server,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
 function stopDatabase(mode: 'fast' | 'immediate'): Harm['strike'] {
   return async (scene) => {
     const { server } = postgresOf(scene);
     await delay(between(scene.random, 20, 300));
-    await server.stop(mode);
-    await delay(between(scene.random, 100, 1_000));
-    await server.start();
+    await inTurn(server, async () => {
+      await server.stop(mode);
+      await delay(between(scene.random, 100, 1_000));
+      await server.start();
+    });
     scene.healed();
   };
 }

@@ -110,9 +110,11 @@ const restart: Harm = {
   weight: 2,
   strike: async (scene) => {
     await delay(between(scene.random, 20, 400));
+    const hasServed = scene.node.hasServed;
     const code = await scene.node.stop();
-    // Another harm of the round may have killed it first.
-    if (code !== 0 && code !== 'SIGKILL') {
+    // Another harm of the round may have killed it first, or may just be starting it again.
+    const isExpected = code === 0 || code === 'SIGKILL' || (code === 'SIGTERM' && !hasServed);
+    if (!isExpected) {
       scene.world.ledger.violate('ended_by_itself', `SIGTERM ended with ${code}, not with 0`);
     }
     await raise(scene);
