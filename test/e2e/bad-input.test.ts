@@ -309,8 +309,8 @@ describe('C3: rules of the source', () => {
     for (let n = 0; n < 3; n += 1) expect((await send(url, '{}')).status).toBe(202);
     const over = send(url, '{}');
     await refused(over, 429, 'rate_limited', 'source_rate');
-    expect(Number((await over).headers.get('retry-after'))).toBeGreaterThan(1_100);
-    expect(Number((await over).headers.get('retry-after'))).toBeLessThanOrEqual(1_200);
+    expect(Number((await over).headers.get('retry-after'))).toBeGreaterThan(3_500);
+    expect(Number((await over).headers.get('retry-after'))).toBeLessThanOrEqual(3_600);
     const other = await createSource(gateway, { provider: 'none' });
     expect((await send(other.url, '{}')).status).toBe(202);
   });
