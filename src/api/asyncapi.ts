@@ -1,7 +1,8 @@
 import { OPERATOR_EVENT_SCHEMAS } from '../core/operator-event-schemas.ts';
 import { mayDo } from '../domain/principal.ts';
 import { Problem } from '../domain/problem.ts';
-import { isRecord, NO_SUBSCHEMAS, resolve, SUBSCHEMA_MAPS } from '../domain/schema-nodes.ts';
+import { isRecord } from '../domain/json-record.ts';
+import { NO_SUBSCHEMAS, resolve, SUBSCHEMA_MAPS } from '../domain/schema-nodes.ts';
 import type { EventType, EventTypeVersion } from '../domain/settings.ts';
 import { isoTime } from './fields.ts';
 import type { OperationContext } from './operation.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isRecord } from '../core/expression-input.ts';
+import { isRecord } from '../domain/json-record.ts';
 import { mismatchText } from '../core/event-types.ts';
 import { mayDo } from '../domain/principal.ts';
 import { filterAnswer } from '../core/owed-deliveries.ts';

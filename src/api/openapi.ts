@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isRecord } from '../core/expression-input.ts';
+import { isRecord } from '../domain/json-record.ts';
 import { PROBLEMS } from '../domain/problem.ts';
 import { CATALOGUE } from './catalogue.ts';
 import type { Operation } from './operation.ts';

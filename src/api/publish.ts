@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isRecord } from '../core/expression-input.ts';
+import { isRecord } from '../domain/json-record.ts';
 import type { PublishCall, PublishedEvent } from '../core/publish.ts';
 import { headerValue } from '../domain/event.ts';
 import { Problem } from '../domain/problem.ts';

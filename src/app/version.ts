@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isRecord } from '../core/expression-input.ts';
+import { isRecord } from '../domain/json-record.ts';
 
 /** The version in `package.json`, from `src` as from `dist`. */
 export function readVersion(): string {

@@ -1,8 +1,8 @@
-export type JsonRecord = Readonly<Record<string, unknown>>;
+import { isRecord } from '../domain/json-record.ts';
 
-export function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+export { isRecord };
+
+export type JsonRecord = Readonly<Record<string, unknown>>;
 
 export function recordOf(value: unknown): JsonRecord {
   return isRecord(value) ? value : {};

@@ -1,5 +1,6 @@
+import { isRecord } from '../domain/json-record.ts';
 import { type Event, isJsonType } from '../domain/event.ts';
-import { isRecord, parseJson } from './expression-input.ts';
+import { parseJson } from './expression-input.ts';
 
 /**
  * The data of an event that may be bytes of a message: the body, unless it is JSON by its content type; of

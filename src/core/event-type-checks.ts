@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/json-record.ts';
 import { conversionPath, converterMistakes } from '../domain/converters.ts';
 import { type FieldError, Problem } from '../domain/problem.ts';
 import type {
@@ -10,7 +11,6 @@ import type {
 import { typeMatches } from '../domain/type-pattern.ts';
 import type { Directory } from './directory.ts';
 import { mismatchText } from './event-types.ts';
-import { isRecord } from './expression-input.ts';
 import type { Services } from './services.ts';
 import { type Incompatibility, incompatibilities } from '../domain/schema-compatibility.ts';
 import { sameJson } from '../domain/same-json.ts';

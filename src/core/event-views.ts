@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/json-record.ts';
 import { conversionPath } from '../domain/converters.ts';
 import type { Event } from '../domain/event.ts';
 import type { Converter, EventType, ProtobufMessage, Subscription } from '../domain/settings.ts';
@@ -5,7 +6,7 @@ import type { CompiledExpression, ExpressionInput } from '../ports/expressions.t
 import type { Directory } from './directory.ts';
 import { mismatchText, versionOf } from './event-types.ts';
 import { binaryData, withData } from './binary-data.ts';
-import { EventInput, isRecord } from './expression-input.ts';
+import { EventInput } from './expression-input.ts';
 import type { Services } from './services.ts';
 
 /** The data of an event in another version than it came in, or why it cannot be had. */

@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/json-record.ts';
 import type { Event } from '../domain/event.ts';
 import type { ExpressionInput } from '../ports/expressions.ts';
 
@@ -70,10 +71,6 @@ export function parseJson(body: Uint8Array): unknown {
   } catch {
     return null;
   }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isEnvelope(event: Event): boolean {

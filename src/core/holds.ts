@@ -1,8 +1,9 @@
+import { isRecord } from '../domain/json-record.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import type { SettingKind } from '../domain/settings.ts';
 import type { SettingVersion } from '../ports/store.ts';
 import type { DestinationHealth } from './destination-health.ts';
-import { isRecord, parseJson } from './expression-input.ts';
+import { parseJson } from './expression-input.ts';
 import { OPERATOR_SOURCE } from './operator-events.ts';
 import type { Services } from './services.ts';
 

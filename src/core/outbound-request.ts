@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/json-record.ts';
 import { headerValue, isJsonType, type Event } from '../domain/event.ts';
 import { headerSafe } from '../domain/forwarded-headers.ts';
 import type { Destination, Subscription } from '../domain/settings.ts';
@@ -6,7 +7,7 @@ import type { OutboundRequest } from '../ports/sender.ts';
 import { HOPS_HEADER } from './chains.ts';
 import type { Directory } from './directory.ts';
 import type { Conversion, EventViews } from './event-views.ts';
-import { isRecord, parseJson } from './expression-input.ts';
+import { parseJson } from './expression-input.ts';
 import type { Services } from './services.ts';
 
 /** Headers that a destination's own ones may not replace: receivers trust them. */

@@ -1,8 +1,9 @@
+import { isRecord } from '../domain/json-record.ts';
 import type { Event } from '../domain/event.ts';
 import { REDACTED, redact, type Redacted, without } from '../domain/redaction.ts';
 import type { Attempt } from '../domain/delivery.ts';
 import type { Directory } from './directory.ts';
-import { isRecord, parseJson } from './expression-input.ts';
+import { parseJson } from './expression-input.ts';
 import type { Services } from './services.ts';
 
 const ENCODER = new TextEncoder();

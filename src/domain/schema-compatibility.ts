@@ -1,5 +1,6 @@
+import { isRecord } from './json-record.ts';
 import { pointerToken } from './json-pointer.ts';
-import { isRecord, member, type Part, partNode, type SchemaNode, spread } from './schema-nodes.ts';
+import { member, type Part, partNode, type SchemaNode, spread } from './schema-nodes.ts';
 import type { Unpromised } from './schema-keywords.ts';
 import { SchemaSubset } from './schema-subset.ts';
 import type { Compatibility } from './settings.ts';

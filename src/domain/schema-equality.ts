@@ -1,5 +1,6 @@
+import { isRecord } from './json-record.ts';
 import { sameJson } from './same-json.ts';
-import { isRecord, NO_SUBSCHEMAS, resolve, type SchemaNode, SUBSCHEMA_MAPS } from './schema-nodes.ts';
+import { NO_SUBSCHEMAS, resolve, type SchemaNode, SUBSCHEMA_MAPS } from './schema-nodes.ts';
 
 /** Keywords that say nothing about which values fit. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set([

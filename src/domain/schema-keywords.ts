@@ -1,14 +1,7 @@
+import { isRecord } from './json-record.ts';
 import { pointerToken } from './json-pointer.ts';
 import { sameJson } from './same-json.ts';
-import {
-  isRecord,
-  kindsOfType,
-  type Part,
-  typeNames,
-  type ValueKind,
-  valueLists,
-  valuesOf,
-} from './schema-nodes.ts';
+import { kindsOfType, type Part, typeNames, type ValueKind, valueLists, valuesOf } from './schema-nodes.ts';
 
 /** Something that one schema demands and another does not promise. */
 export interface Unpromised {
@@ -23,7 +16,7 @@ export interface Unpromised {
   readonly instead: string;
 }
 
-export function unpromised(
+function unpromised(
   to: Part,
   from: readonly Part[],
   keyword: string,
@@ -34,6 +27,7 @@ export function unpromised(
   return { keyword, demandedAt: to.at + tail, promisedAt: (from[0]?.at ?? '') + tail, demand, instead };
 }
 
+/** `type`: the kinds are those that values fitting all of `from` can have, whichever keyword leaves them. */
 export function typeCheck(to: Part, from: readonly Part[], kinds: ReadonlySet<ValueKind>): Unpromised[] {
   const allowed = kindsOfType(to.keywords['type']) ?? kinds;
   const extra = [...kinds].filter((kind) => !allowed.has(kind));
@@ -45,6 +39,10 @@ function has(values: readonly unknown[], value: unknown): boolean {
   return values.some((one) => sameJson(one, value));
 }
 
+/**
+ * `enum` and `const`, for a `to` that has one. What `from` allows by its other keywords is not looked at:
+ * without a list of its own it promises nothing.
+ */
 export function valuesCheck(to: Part, from: readonly Part[]): Unpromised[] {
   const allowed = valuesOf(to.keywords) ?? [];
   const keyword = Object.hasOwn(to.keywords, 'const') ? 'const' : 'enum';
@@ -60,6 +58,7 @@ export function valuesCheck(to: Part, from: readonly Part[]): Unpromised[] {
   ];
 }
 
+/** The values of a keyword in all parts that have it; what is no number is passed over, not refused. */
 export function numbers(parts: readonly Part[], keyword: string): number[] {
   return parts.flatMap(({ keywords }) => {
     const value = keywords[keyword];
@@ -67,6 +66,7 @@ export function numbers(parts: readonly Part[], keyword: string): number[] {
   });
 }
 
+/** A bound from below, kept by either of the two keywords in `from`: `exclusiveMinimum: 4` promises `minimum: 4`. */
 export function lowerBound(
   to: Part,
   from: readonly Part[],
@@ -89,6 +89,7 @@ export function lowerBound(
       ];
 }
 
+/** A bound from above, kept by either of the two keywords in `from`: `exclusiveMaximum: 4` promises `maximum: 4`. */
 export function upperBound(
   to: Part,
   from: readonly Part[],
@@ -111,6 +112,7 @@ export function upperBound(
       ];
 }
 
+/** Keywords that count and begin at nothing (`minLength`, `minItems`, `minProperties`): absent is 0. */
 export function least(to: Part, from: readonly Part[], keyword: string): Unpromised[] {
   const [limit = 0] = numbers([to], keyword);
   const promised = Math.max(0, ...numbers(from, keyword));
@@ -119,6 +121,7 @@ export function least(to: Part, from: readonly Part[], keyword: string): Unpromi
     : [unpromised(to, from, keyword, `must be at least ${limit} (${keyword})`, `may be ${promised}`)];
 }
 
+/** Keywords that count and have no end (`maxLength`, `maxItems`, `maxProperties`): absent is no limit. */
 export function most(to: Part, from: readonly Part[], keyword: string): Unpromised[] {
   const [limit = Number.POSITIVE_INFINITY] = numbers([to], keyword);
   const promised = Math.min(Number.POSITIVE_INFINITY, ...numbers(from, keyword));
@@ -134,6 +137,10 @@ export function most(to: Part, from: readonly Part[], keyword: string): Unpromis
   ];
 }
 
+/**
+ * `multipleOf`. Only whole factors are compared, since a division of fractions is not exact: one that is no
+ * integer counts as not promised, except 1 where no fraction can come.
+ */
 export function multipleCheck(to: Part, from: readonly Part[], kinds: ReadonlySet<ValueKind>): Unpromised[] {
   const [factor = 1] = numbers([to], 'multipleOf');
   if (factor === 1 && !kinds.has('fraction')) return [];
@@ -146,16 +153,19 @@ export function multipleCheck(to: Part, from: readonly Part[], kinds: ReadonlySe
   return [unpromised(to, from, 'multipleOf', `must be a multiple of ${factor}`, 'may be none')];
 }
 
+/** `uniqueItems`, promised by saying it: items that can only differ are not recognised. */
 export function uniqueCheck(to: Part, from: readonly Part[]): Unpromised[] {
   if (to.keywords['uniqueItems'] !== true || from.some(({ keywords }) => keywords['uniqueItems'] === true))
     return [];
   return [unpromised(to, from, 'uniqueItems', 'must hold no item twice', 'may')];
 }
 
+/** A list of names, as `required` has it; empty when it is absent or no list. */
 export function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
+/** `required`, one finding for each name: what `dependentRequired` of `from` would bring is not counted. */
 export function requiredCheck(to: Part, from: readonly Part[]): Unpromised[] {
   const promised = new Set(from.flatMap(({ keywords }) => texts(keywords['required'])));
   return texts(to.keywords['required'])
@@ -163,6 +173,7 @@ export function requiredCheck(to: Part, from: readonly Part[]): Unpromised[] {
     .map((name) => unpromised(to, from, 'required', `must have "${name}"`, 'may lack it'));
 }
 
+/** `dependentRequired`, one finding for each pair; a name that `from` always requires is promised for all. */
 export function dependentCheck(to: Part, from: readonly Part[]): Unpromised[] {
   const required = new Set(from.flatMap(({ keywords }) => texts(keywords['required'])));
   const rules = to.keywords['dependentRequired'];

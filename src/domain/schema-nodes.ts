@@ -1,3 +1,4 @@
+import { isRecord } from './json-record.ts';
 import { pointerToken } from './json-pointer.ts';
 
 /** Keywords whose values are maps of subschemas by a name of the author's choice. */
@@ -36,13 +37,9 @@ export interface Part {
   readonly whole: SchemaNode;
 }
 
-/** What kinds of values there are; a number is an integer or a fraction. */
 const KINDS = ['null', 'boolean', 'object', 'array', 'string', 'integer', 'fraction'] as const;
+/** What kinds of values there are; a number is an integer or a fraction, so that one can be allowed alone. */
 export type ValueKind = (typeof KINDS)[number];
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** A member of a node; `undefined` = it has none of that name. */
 export function member(
@@ -59,6 +56,7 @@ export function member(
   return { schema: inner, at: pointer, root };
 }
 
+/** The keywords of a part as a node, to walk on from: without what `$ref` and `allOf` beside them say. */
 export function partNode({ keywords, at, root }: Part): SchemaNode {
   return { schema: keywords, at, root };
 }
@@ -124,6 +122,7 @@ export function kindsOf(parts: readonly Part[]): Set<ValueKind> {
   return kinds;
 }
 
+/** The kinds that a value of `type` names; `null` = it is absent and names all. Unknown names are none. */
 export function kindsOfType(type: unknown): Set<ValueKind> | null {
   if (type === undefined) return null;
   const names = (Array.isArray(type) ? type : [type]).map(String);

@@ -1,3 +1,4 @@
+import { isRecord } from './json-record.ts';
 import { pointerToken } from './json-pointer.ts';
 import { sameJson } from './same-json.ts';
 import {
@@ -16,7 +17,6 @@ import {
 } from './schema-keywords.ts';
 import { ANNOTATIONS, sameSchema } from './schema-equality.ts';
 import {
-  isRecord,
   kindsOf,
   member,
   type Part,

@@ -120,6 +120,7 @@ export const COPIED = {
   },
 } as const satisfies Record<string, Record<string, ColumnKind>>;
 
+/** A kind of rows of a move. Every store must know all of them: what one had no place for would be lost. */
 export type CopiedKind = keyof typeof COPIED;
 
 /** In the order of `COPIED`. */

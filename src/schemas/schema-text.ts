@@ -1,6 +1,7 @@
 import type { FieldError } from '../domain/problem.ts';
 import { pointerToken } from '../domain/json-pointer.ts';
-import { isRecord, NO_SUBSCHEMAS, SUBSCHEMA_MAPS } from '../domain/schema-nodes.ts';
+import { isRecord } from '../domain/json-record.ts';
+import { NO_SUBSCHEMAS, SUBSCHEMA_MAPS } from '../domain/schema-nodes.ts';
 import { compilePattern } from './linear-patterns.ts';
 
 type Json = Readonly<Record<string, unknown>>;
