@@ -56,7 +56,8 @@ function checkTogether({ value, refuse, warn }: Findings): void {
     refuse('role', 'no other process can do the rest: this store is for one process alone', fix);
   }
   for (const [given, missing] of TLS_PAIR) {
-    if (value(given) === null || value(missing) !== null) continue;
+    // A wrong one is told already.
+    if ((value(given) ?? null) === null || value(missing) !== null) continue;
     refuse(given, `it is of no use without ${missing}`, `set ${missing} too, or neither`);
   }
 }

@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { nearestName } from './nearest-name.ts';
-import { SETTING_KEYS, type SettingKey } from './schema.ts';
+import { SETTING_KEYS, settingOf, type SettingKey, type SettingType } from './schema.ts';
 
 /** A value as it stands in the file. */
 export interface FileEntry {
@@ -26,7 +26,8 @@ const KEY_BY_LETTERS = new Map(SETTING_KEYS.map((key) => [letters(key), key]));
 /** Reads a configuration file: settings flat or nested, keys in camelCase or snake_case. */
 export function readConfigFile(text: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // A key that stands twice is told by the reader, beside all other mistakes; YAML would tell it alone.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const reader = new Reader((offset) => lines.linePos(offset).line);
   if (document.errors.length > 0) {
     for (const error of document.errors) {
@@ -81,20 +82,25 @@ class Reader implements ConfigFile {
       this.refuse(setting, line, `it is already set in line ${earlier.line}`, 'remove one of the two');
       return;
     }
-    const text = textOf(value);
+    const isList = LISTS.has(settingOf(setting).type);
+    const text = textOf(value, isList);
     if (text === undefined) {
-      this.refuse(setting, line, 'its value is neither a text, a number nor a list', 'write one value');
+      const message = `its value is neither a text nor a number${isList ? ' nor a list of them' : ''}`;
+      this.refuse(setting, line, message, 'write one value');
     } else if (text !== null) {
       this.entries.set(setting, { text, line });
     }
   }
 }
 
+/** The types of which a setting takes several. */
+const LISTS: ReadonlySet<SettingType> = new Set(['cidrs', 'hosts', 'roles', 'fields', 'keys']);
+
 /** `null` = written without a value, that is left to its default; `undefined` = not a plain value. */
-function textOf(value: unknown): string | null | undefined {
+function textOf(value: unknown, mayBeList: boolean): string | null | undefined {
   if (value === null) return null;
   if (isScalar(value)) return scalarText(value);
-  if (!isSeq(value)) return undefined;
+  if (!isSeq(value) || !mayBeList) return undefined;
   const items = value.items.map((item) => (isScalar(item) ? scalarText(item) : undefined));
   if (items.length === 0) return 'none';
   return items.every((item) => typeof item === 'string') ? items.join(',') : undefined;

@@ -35,13 +35,15 @@ const PARSERS: Readonly<Record<SettingType, Parser>> = {
   enum: parseChoice,
   keys: parseKeys,
   url: parseUrl,
-  path: (text, _setting, cwd) => value(resolve(cwd, text)),
+  path: (text, _setting, cwd) => parsePath(text, cwd),
   proxy: parseProxy,
   store: (text, _setting, cwd) => parseStoreUrl(text, cwd),
 };
 
 /** Reads what a person wrote for a setting. Relative paths begin at `cwd`. */
 export function parseSettingValue(setting: Setting, text: string, cwd: string): ParsedValue {
+  // Else an empty path would be the working directory, and an empty key a key.
+  if (text.trim() === '') return mistake('it is empty', 'write a value, or leave it out');
   return PARSERS[setting.type](text, setting, cwd);
 }
 
@@ -58,6 +60,15 @@ function parseText(text: string): ParsedValue {
     return mistake('it has a blank or a line break in it', 'remove it; a file often ends with one');
   }
   return value(text);
+}
+
+function parsePath(text: string, cwd: string): ParsedValue {
+  if (hasControl(text)) return mistake('it has a line break or another control character in it', 'remove it');
+  return value(resolve(cwd, text));
+}
+
+function hasControl(text: string): boolean {
+  return /\p{Cc}/u.test(text);
 }
 
 function parseHost(text: string): ParsedValue {
@@ -220,7 +231,7 @@ function parseProxy(text: string): ParsedValue {
 function parseStoreUrl(text: string, cwd: string): ParsedValue {
   if (text === 'memory:') return value(text);
   const path = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(text)?.[1];
-  if (path !== undefined) return value(`sqlite:${resolve(cwd, path)}`);
+  if (path !== undefined && !hasControl(path)) return value(`sqlite:${resolve(cwd, path)}`);
   const url = URL.parse(text);
   if (url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1) return value(text);
   return mistake(

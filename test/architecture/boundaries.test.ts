@@ -153,7 +153,14 @@ describe('the rules of the architecture', () => {
   // nothing is left in the tree.
   beforeAll(() => {
     copy = mkdtempSync(join(tmpdir(), 'ringback-boundaries-'));
-    for (const part of ['src', 'packages', '.oxlintrc.json', 'tsconfig.json', 'package.json']) {
+    for (const part of [
+      'src',
+      'packages',
+      'test/support',
+      '.oxlintrc.json',
+      'tsconfig.json',
+      'package.json',
+    ]) {
       cpSync(ROOT + part, join(copy, part), { recursive: true });
     }
     symlinkSync(`${ROOT}node_modules`, join(copy, 'node_modules'), 'junction');
