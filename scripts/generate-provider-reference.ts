@@ -182,6 +182,7 @@ function needsOf(provider: Provider): string {
     ...(needs.jwks === 'instead of a secret' ? ['or `jwks`'] : []),
     ...needs.config.map(code),
     ...needs.handshakeConfig.map((key) => `${code(key)} (handshake)`),
+    ...needs.handshakeOptions.map((key) => `${code(key)} (handshake, optional)`),
   ];
   return words.length === 0 ? '–' : words.join(', ');
 }

@@ -3,7 +3,7 @@ import { Problem } from '../domain/problem.ts';
 import type { Source, SourceSecret } from '../domain/settings.ts';
 import { durationField, id, idParams, instant, isoTime, nothing } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
-import { changeSource, sealSecret, secretText, sourceOut } from './sources.ts';
+import { changeSource, checkSecrets, sealSecret, secretText, sourceOut } from './sources.ts';
 
 const numberParams = z.strictObject({ id, number: z.coerce.number().int().min(0) });
 /** Long enough to go through a provider's form. */
@@ -24,6 +24,8 @@ const addSecret = operation({
   output: sourceOut,
   status: 201,
   run: (context, { params, body }) => {
+    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
+    checkSecrets(context, source, [{ text: body.secret, pointer: '/secret' }]);
     const now = context.gateway.services.clock.now();
     const expiresAt = body.previous_expire_in === undefined ? null : now + body.previous_expire_in;
     return changeSource(context, params.id, (source) => {

@@ -252,6 +252,22 @@ function check(source: Source, context: OperationContext): void {
   });
 }
 
+/** Throws a `Problem` that points at each secret which cannot be right, with what to give instead. */
+export function checkSecrets(
+  context: OperationContext,
+  source: Source,
+  given: readonly { readonly text: string; readonly pointer: string }[],
+): void {
+  const { verifiers } = context.gateway.services;
+  const errors = given.flatMap(({ text, pointer }) => {
+    const message = verifiers.secretMistake(source, text);
+    return message === null ? [] : [{ pointer, message }];
+  });
+  if (errors.length === 0) return;
+  const texts = errors.map(({ pointer, message }) => `${pointer}: ${message}`);
+  throw new Problem('validation_failed', texts.join('; '), { errors });
+}
+
 /** The secret as it lies in the store. */
 export function sealSecret(context: OperationContext, sourceId: string, text: string): SealedSecret {
   const { secrets, clock } = context.gateway.services;
@@ -310,6 +326,8 @@ const create = operation({
       updatedAt: now,
     };
     const source = withChannel(changed(blank, body, now), body.smee, context);
+    const given = (body.secrets ?? []).map((text, index) => ({ text, pointer: `/secrets/${index}` }));
+    checkSecrets(context, source, given);
     // Who gives no secret lets the provider bring it, if it is one that does.
     const handsOver = services.verifiers.traits(source)?.handsSecretOver === true;
     const isAwaited = body.await_secret ?? (source.secrets.length === 0 && handsOver);

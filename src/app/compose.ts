@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config } from '../config/schema.ts';
+import type { Config, Profile } from '../config/schema.ts';
 import type { DispatchLimits } from '../core/dispatch.ts';
 import { EVENT_FIELDS } from '../core/expression-input.ts';
 import { Gateway } from '../core/gateway.ts';
@@ -31,6 +31,7 @@ import { SECRET_KEY_FILE } from './key-files.ts';
 /** Every adapter, chosen: the one place that names them. */
 export function composeServices(
   config: Config,
+  profile: Profile,
   store: Store,
   log: Logger,
   metrics: PrometheusMetrics,
@@ -60,7 +61,11 @@ export function composeServices(
     ),
     store,
     expressions: createLazyCelExpressions({ eventFields: EVENT_FIELDS }),
-    verifiers: createVerifiers({ fetch: fetchGuarded, protobufs }),
+    verifiers: createVerifiers({
+      fetch: fetchGuarded,
+      protobufs,
+      takesPublicSecrets: profile === 'dev',
+    }),
     registrars: createRegistrars(fetchGuarded),
     signer: new StandardWebhookSigner(),
     sender: composeSender(connections),

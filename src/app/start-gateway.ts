@@ -52,7 +52,7 @@ export async function startGateway(
   const store = await openStore(config);
   let identity: NodeIdentity | null = null;
   try {
-    const composed = composeServices(config, store, log, metrics);
+    const composed = composeServices(config, profile, store, log, metrics);
     const services = adaptation.services?.(composed) ?? composed;
     await store.checkKeys?.(services.secretKeys.ids);
     const gateway = composeGateway(config, services, version, adaptation.lease);

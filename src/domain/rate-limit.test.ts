@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { START_MS } from '../testing/builders.ts';
-import { TokenBucket } from './rate-limit.ts';
+import { perMinute, TokenBucket } from './rate-limit.ts';
 
 const limits = fc.record({
   limit: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.double({ min: 0.01, max: 50, noNaN: true })),
@@ -84,4 +84,10 @@ describe('a token bucket', () => {
     expect(bucket.take(START_MS)).toBe(2_000);
     expect(bucket.take(START_MS + 2_000)).toBe(0);
   });
+});
+
+test('a rate is told in whole requests a minute, and never as none', () => {
+  expect(perMinute({ limit: 4, periodMs: 1_000 })).toBe(240);
+  expect(perMinute({ limit: 5, periodMs: 90_000 })).toBe(3);
+  expect(perMinute({ limit: 0.01, periodMs: 60_000 })).toBe(1);
 });

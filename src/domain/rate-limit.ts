@@ -9,6 +9,11 @@ export function isSameRate(one: RateLimit | null, other: RateLimit | null): bool
   return one?.limit === other?.limit && one?.periodMs === other?.periodMs;
 }
 
+/** How many a minute that is, as senders are told: whole, and at least one. */
+export function perMinute({ limit, periodMs }: RateLimit): number {
+  return Math.max(1, Math.floor((limit * 60_000) / periodMs));
+}
+
 /**
  * A token bucket on a clock that the caller reads.
  *

@@ -86,6 +86,11 @@ export interface Verifiers {
    * unusable setting and says the fix.
    */
   compile(source: Source, secrets: readonly string[], options?: CompileOptions): SourceVerifier;
+  /**
+   * What is wrong with a secret that somebody gives for the source, as far as its text shows, with the
+   * fix; `null` when nothing is. Not asked about secrets that are kept.
+   */
+  secretMistake(source: Source, text: string): string | null;
   /** `null` when the source's settings are not usable. */
   traits(source: Source): SourceTraits | null;
   /** Ids that a source's `provider` may have. */

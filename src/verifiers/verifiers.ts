@@ -8,6 +8,7 @@ import type { Protobufs } from '../ports/protobufs.ts';
 import { headerValue, isJsonType } from '../domain/event.ts';
 import type { FieldError } from '../domain/problem.ts';
 import { Problem } from '../domain/problem.ts';
+import { perMinute } from '../domain/rate-limit.ts';
 import type { Source } from '../domain/settings.ts';
 import type {
   HandshakeAnswer,
@@ -16,12 +17,14 @@ import type {
   SourceVerifier,
   Verifiers,
 } from '../ports/verifier.ts';
+import { publicSecretMistake, secretMistake } from './secret-mistakes.ts';
 import type { SourceRequest, SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
 export interface VerifiersOptions {
   readonly fetch?: FetchLike;
   readonly protobufs?: Protobufs;
+  readonly takesPublicSecrets?: boolean;
 }
 
 /**
@@ -29,6 +32,7 @@ export interface VerifiersOptions {
  *
  * @param options.fetch fetches key documents; give it the address guard.
  * @param options.protobufs reads the identity of events whose body is a message.
+ * @param options.takesPublicSecrets whether secrets that documentation prints may be used. Default: yes.
  */
 export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   const ids = [...Object.keys(providers), ...genericProviders].toSorted((a, b) => (a < b ? -1 : 1));
@@ -36,6 +40,9 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
     compile: (source, secrets, { awaitsSecret = false } = {}) =>
       compileSource(source, secrets, awaitsSecret, options),
     traits,
+    secretMistake: (source, text) =>
+      mistakeIn(source, text) ??
+      (options.takesPublicSecrets === false ? publicSecretMistake(source.provider, text) : null),
     providers: () => ids,
   };
 }
@@ -47,7 +54,7 @@ function compileSource(
   { fetch: fetchLike, protobufs }: VerifiersOptions,
 ): SourceVerifier {
   try {
-    const settings = readConfig(source.config);
+    const settings = withRate(readConfig(source.config), source);
     const verifier = createSourceVerifier({
       provider: source.provider,
       secrets,
@@ -96,6 +103,18 @@ function decoding(
       return decoded.ok ? { value: decoded.value } : undefined;
     },
   };
+}
+
+function mistakeIn({ provider, verification, config }: Source, text: string): string | null {
+  try {
+    const { config: settings } = readConfig(config);
+    const { scheme } = selectScheme(provider, verification ?? undefined, settings);
+    return secretMistake(provider, scheme, verification !== null, text);
+  } catch (error) {
+    // What is wrong with the other fields is told when the source is compiled.
+    if (error instanceof VerifierSettingsError || error instanceof Problem) return null;
+    throw error;
+  }
 }
 
 function traits(source: Source): SourceTraits | null {
@@ -150,6 +169,12 @@ function readConfig(config: Readonly<Record<string, unknown>>): Credentials {
   if (errors.length > 0)
     throw new Problem('validation_failed', 'the fields of the provider have mistakes', { errors });
   return { ...credentials, config: settings };
+}
+
+/** What the source takes is also what it tells a sender that asks (CloudEvents), unless that is set. */
+function withRate(credentials: Credentials, { rateLimit }: Source): Credentials {
+  if (rateLimit === null || credentials.config?.['allowedRate'] !== undefined) return credentials;
+  return { ...credentials, config: { ...credentials.config, allowedRate: String(perMinute(rateLimit)) } };
 }
 
 function isTexts(value: unknown): value is Readonly<Record<string, string>> {

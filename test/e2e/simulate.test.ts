@@ -211,7 +211,7 @@ describe('ringback simulate, against a gateway', () => {
     expect(curl.stdout).toMatch(/^curl -sS -X POST 'http:\S+' \\\n {2}-H 'content-type: application\/json'/);
   }, 30_000);
 
-  it.each(['slack', 'meta', 'zoom', 'discord', 'x_twitter'])(
+  it.each(['slack', 'meta', 'zoom', 'discord', 'x_twitter', 'cloudevents', 'websub'])(
     'asks the questions of %s about the address, and sees them answered',
     async (provider) => {
       const run = await simulate(provider, 'handshake', '--json');
@@ -222,6 +222,27 @@ describe('ringback simulate, against a gateway', () => {
     },
     30_000,
   );
+
+  it('asks a source as its own configuration has it answered', async () => {
+    await createSource(gateway, {
+      name: 'rated',
+      provider: 'cloudevents',
+      secrets: ['a-token-of-the-sender'],
+      config: { allowed_origin: 'events.example.com' },
+      rate_limit: { limit: 2, period: '1s' },
+    });
+    const rated = await simulate('cloudevents', 'handshake', '--source', 'rated', '--json');
+    expect(outcomes(rated)).toMatchObject([{ status: 200, as_expected: true }]);
+    expect(rated.stderr).toContain('the source has allowedRate in its config');
+    await createSource(gateway, {
+      name: 'untold',
+      provider: 'meta',
+      secrets: ['0f1e2d3c4b5a69788796a5b4c3d2e1f0'],
+    });
+    const untold = await simulate('meta', 'handshake', '--source', 'untold');
+    expect(untold.stderr).toContain('the source has no verifyToken in its config');
+    expect(untold.code).toBe(1);
+  }, 30_000);
 
   it('a handshake that nobody can ask is refused with those that can be', async () => {
     const none = await simulate('github', 'handshake');

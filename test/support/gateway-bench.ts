@@ -114,6 +114,7 @@ export const legibleBox: SecretBox = {
 export const headerVerifiers: Verifiers = {
   providers: () => ['hmac', 'none', 'no-ids', 'answers'],
   traits: () => ({ covers: 'body', handsSecretOver: true, wantsSecretBack: true }),
+  secretMistake: () => null,
   compile: ({ provider }, secrets) => ({
     handshake: ({ method, url }) =>
       method === 'GET' ? { status: 200, headers: { 'x-url': url }, body: 'challenge' } : undefined,

@@ -1,6 +1,6 @@
 import type { SimulatedHandshake, SimulatedProvider, Simulation } from '../../app/simulation.ts';
 import { cliName } from '../cli-name.ts';
-import { paint, printNote, usageFailure } from '../output.ts';
+import { failure, paint, printNote, usageFailure } from '../output.ts';
 import { isWanted, type Outcome, readAnswer, readFailure } from './judge-answer.ts';
 import type { RequestSender } from './send-request.ts';
 import type { Target } from './target.ts';
@@ -8,14 +8,20 @@ import type { Target } from './target.ts';
 /** What stands in the place of a type for the questions about the URL itself. */
 export const HANDSHAKE = 'handshake';
 
-/** The questions of a provider, made for a target. Throws a usage failure when it has none. */
+/** The questions of a provider, made for a target. Throws a failure when none can be asked of it. */
 export async function madeQuestions(
   { simulator }: Simulation,
   provider: SimulatedProvider,
   { signedUrl, keys }: Target,
 ): Promise<SimulatedHandshake[]> {
   const made: SimulatedHandshake[] = [];
-  for (const [position, { name, obstacle }] of simulator.questions(provider.id).entries()) {
+  const questions = simulator.questions(provider.id, keys.config);
+  if (questions.every(({ obstacle }) => obstacle !== undefined))
+    throw failure(
+      `nothing that ${provider.id} asks can be asked here`,
+      questions.map(({ name, obstacle }) => `${name}: ${obstacle ?? ''}`),
+    );
+  for (const [position, { name, obstacle }] of questions.entries()) {
     if (obstacle !== undefined) printNote(paint('dim', `not asked: ${name} (${obstacle})`, process.stderr));
     // oxlint-disable-next-line no-await-in-loop -- two or three, and in the order of the table
     else made.push(await simulator.ask(provider.id, position, { url: signedUrl, keys }));

@@ -1,5 +1,7 @@
 import type { SimulatedProvider, Simulation, SimulationKeys } from '../../app/simulation.ts';
 import type { ApiClient } from '../api-client.ts';
+import { perMinute } from '../../domain/rate-limit.ts';
+import { parseDuration } from '../../domain/units.ts';
 import { cliName } from '../cli-name.ts';
 import { isRecord, type JsonRecord, numberOf, recordOf, textOf } from '../json-value.ts';
 import { NameBook } from '../names.ts';
@@ -146,10 +148,15 @@ async function sourceKeys(
 ): Promise<SimulationKeys> {
   const { store, simulation } = means;
   const id = textOf(source, 'id') ?? '';
-  const settings = textSettings(recordOf(source['config']));
+  const settings = { ...toldRate(source), ...textSettings(recordOf(source['config'])) };
   const { verification } = source;
   const made = simulation.simulator.makeKeys(provider.id, settings);
-  const signing = { ...made.signing, ...(isRecord(verification) ? { verification } : {}) };
+  const unanswered = provider.needs.handshakeConfig.filter((name) => !(name in settings));
+  const signing = {
+    ...made.signing,
+    config: without(made.signing.config, unanswered),
+    ...(isRecord(verification) ? { verification } : {}),
+  };
   if (own.secret !== undefined || own.privateKey !== undefined) return withOwn(signing, own);
   const stored = store.read(id);
   if (stored !== undefined) return withOwn({ ...stored, config: { ...stored.config, ...settings } }, own);
@@ -166,7 +173,8 @@ async function sourceKeys(
       `added a secret for simulations to the source ${name}, kept in ${store.pathOf(id)}; its own stay valid`,
     );
   }
-  store.write(id, signing);
+  // What the source says is asked each time: stored, it would outlive a change of the source.
+  store.write(id, { ...signing, config: without(signing.config, Object.keys(settings)) });
   return withOwn(signing, own);
 }
 
@@ -197,6 +205,17 @@ function withOwn(keys: SimulationKeys, own: TargetWish['own']): SimulationKeys {
     ...(own.verification === undefined ? {} : { verification: own.verification }),
     config: { ...keys.config, ...own.config },
   };
+}
+
+function without(config: SimulationKeys['config'], names: readonly string[]): SimulationKeys['config'] {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !names.includes(name)));
+}
+
+// A source without the setting tells its own limit, as the verifier does.
+function toldRate({ rate_limit: rate }: JsonRecord): Record<string, string> {
+  if (!isRecord(rate) || typeof rate['limit'] !== 'number' || typeof rate['period'] !== 'string') return {};
+  const periodMs = parseDuration(rate['period']);
+  return periodMs === null ? {} : { allowedRate: String(perMinute({ limit: rate['limit'], periodMs })) };
 }
 
 // As the verifier reads them: either spelling of a name.

@@ -5,7 +5,9 @@ import {
   handshakeObstacle,
   simulateHandshake,
 } from '../../../packages/client/src/simulate/handshake.ts';
+import type { HandshakeRule } from '../../../packages/client/src/verify/handshake-rule.ts';
 import { providers } from '../../../packages/client/src/verify/provider-table.ts';
+import { textTokens } from '../../../packages/client/src/verify/text-template.ts';
 import type { Source } from '../../domain/settings.ts';
 import { createVerifiers } from '../verifiers.ts';
 import { makeKeys } from './made-keys.ts';
@@ -40,13 +42,26 @@ const questions = Object.entries(providers).flatMap(([id, { handshakes = [] }]) 
     .map((rule) => ({ id, rule, name: handshakeName(rule) })),
 );
 
+// Of settings that decide between questions, those that this one is asked with.
+function optionsOf({ when = [], atMost }: HandshakeRule): Record<string, string> {
+  const decided = [...when, atMost?.limit ?? '']
+    .flatMap(textTokens)
+    .flatMap(({ reference, condition, absent }) => {
+      const name = reference.startsWith('cfg:') && !absent ? reference.slice('cfg:'.length) : undefined;
+      const value = condition === undefined || condition === '*' ? '120' : condition;
+      return name === undefined ? [] : [[name, value] as const];
+    });
+  return Object.fromEntries(decided);
+}
+
 test('most questions of the table can be asked', () => {
   expect(questions.length).toBeGreaterThan(25);
 });
 
 describe.each(questions)('$id: $name', ({ id, rule }) => {
   test('is answered by the real verifier as the provider wants it', async () => {
-    const { signing, source } = makeKeys(id);
+    const { signing, source } = makeKeys(id, optionsOf(rule));
+    expect(handshakeObstacle(rule, signing.config)).toBeUndefined();
     const { config, secrets, verification = null } = source;
     const verifier = createVerifiers().compile({ ...blank, provider: id, config, verification }, secrets);
     const { request, wanted } = await simulateHandshake(id, rule, { url, keys: signing, now });
@@ -80,4 +95,49 @@ test('what is wanted follows from the question and the secret', async () => {
   const { payload } = JSON.parse(zoom.text) as { payload: { plainToken: string } };
   const encryptedToken = createHmac('sha256', zoom.secret).update(payload.plainToken).digest('hex');
   expect(JSON.parse(zoom.wanted.body)).toEqual({ plainToken: payload.plainToken, encryptedToken });
+});
+
+function obstacles(id: string, config: Readonly<Record<string, string>>) {
+  const rules = providers[id]?.handshakes ?? [];
+  return Object.fromEntries(rules.map((rule) => [handshakeName(rule), handshakeObstacle(rule, config)]));
+}
+
+test('of questions that settings decide between, the one of the source is asked', () => {
+  expect(obstacles('cloudevents', {})).toEqual({
+    'OPTIONS webhook-request-origin allowedRate=* allowedOrigin=*':
+      'the source has no allowedRate in its config',
+    'OPTIONS webhook-request-origin allowedRate=*': 'the source has no allowedRate in its config',
+    'OPTIONS webhook-request-origin allowedOrigin=*': 'the source has no allowedOrigin in its config',
+    'OPTIONS webhook-request-origin': undefined,
+  });
+  const pinned = Object.entries(obstacles('cloudevents', { allowedOrigin: 'events.example.com' }));
+  expect(pinned.filter(([, obstacle]) => obstacle === undefined).map(([name]) => name)).toEqual([
+    'OPTIONS webhook-request-origin allowedOrigin=*',
+  ]);
+  expect(obstacles('meta', {})).toMatchObject({
+    [handshakeName(providers['meta']?.handshakes?.[0] ?? { answer: { status: 0 } })]:
+      'the source has no verifyToken in its config',
+  });
+});
+
+test('a refusal is no question, and the end of a subscription only where the source wants it', () => {
+  const topic = 'https://blog.example.com/feed';
+  const end = 'GET hub.mode=unsubscribe hub.challenge unsubscribe=true';
+  expect(obstacles('websub', { topic, unsubscribe: 'true' })).toMatchObject({
+    [end]: undefined,
+    'GET hub.mode=unsubscribe': 'the answer is a refusal',
+  });
+  expect(obstacles('websub', { topic, unsubscribe: 'no' })).toMatchObject({
+    [end]: 'the source has not unsubscribe: "true" in its config',
+  });
+});
+
+test('a hub asks for as long a lease as the source takes', async () => {
+  const rule = providers['websub']?.handshakes?.[0] ?? { answer: { status: 0 } };
+  const { signing } = makeKeys('websub', { leaseSeconds: '3600' });
+  const { request, wanted } = await simulateHandshake('websub', rule, { url, keys: signing, now });
+  const asked = new URL(request.url).searchParams;
+  expect(asked.get('hub.lease_seconds')).toBe('3600');
+  expect(asked.get('hub.topic')).toBe(signing.config['topic']);
+  expect(wanted).toMatchObject({ status: 200, body: asked.get('hub.challenge') });
 });

@@ -73,6 +73,8 @@ function wantsSecret(scheme: Scheme): boolean {
 function madeSecret(scheme: Scheme, provider: string): string {
   const rule = scheme.kind === 'mac' ? (scheme.key ?? {}) : {};
   if (provider === 'adyen') return randomBytes(32).toString('hex');
+  if (provider === 'stripe') return `whsec_${randomBytes(32).toString('hex')}`;
+  if (provider === 'lemonsqueezy') return randomBytes(16).toString('hex');
   if (provider === 'inngest') return `signkey-test-${randomBytes(32).toString('hex')}`;
   if (scheme.kind === 'token' && scheme.from === 'basic')
     return `ringback:${randomBytes(18).toString('hex')}`;
@@ -92,6 +94,7 @@ const fixedSettings: Readonly<Record<string, string>> = {
   key: 'simulated-app-key',
   publicKey: 'simulated_public_key',
   serviceAccount: 'simulated@example-project.iam.gserviceaccount.com',
+  topic: 'https://blog.example.com/feed',
   topicArn: 'arn:aws:sns:us-east-1:123456789012:simulated',
   webhookId: 'WH-SIMULATED',
 };

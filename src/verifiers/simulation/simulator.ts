@@ -94,13 +94,17 @@ export class Simulator {
     return makeKeys(providerId(provider), given);
   }
 
-  /** The questions that a provider asks about the URL; none for most. */
-  questions(provider: string): HandshakeQuestion[] {
+  /**
+   * The questions that a provider asks about the URL; none for most.
+   *
+   * @param config the settings of the source that is asked. Default: whichever the question is answered with.
+   */
+  questions(provider: string, config?: SimulationKeys['config']): HandshakeQuestion[] {
     const rules = findProvider(provider)?.handshakes ?? [];
-    return rules.map((rule) => ({ name: handshakeName(rule), obstacle: handshakeObstacle(rule) }));
+    return rules.map((rule) => ({ name: handshakeName(rule), obstacle: handshakeObstacle(rule, config) }));
   }
 
-  /** Asks one of them, by its position; it must have no obstacle. */
+  /** Asks one of them, by its position; it must have no obstacle with these keys. */
   async ask(
     provider: string,
     position: number,

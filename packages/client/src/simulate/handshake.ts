@@ -1,10 +1,11 @@
 import type { HandshakeAnswer } from '../verify/handshake.ts';
 import { compileComputation, compileHandshakes } from '../verify/handshake.ts';
-import type { HandshakeRule } from '../verify/handshake-rule.ts';
+import type { HandshakeAnswerRule, HandshakeRule } from '../verify/handshake-rule.ts';
 import type { Settings } from '../verify/reference.ts';
 import { Draft } from '../verify/sign/draft.ts';
 import type { SignedRequest } from '../verify/sign/sign-input.ts';
 import { sign } from '../verify/sign/sign.ts';
+import type { TextToken } from '../verify/text-template.ts';
 import { compileText, textTokens } from '../verify/text-template.ts';
 import { runWithWebCrypto } from '../verify/web-crypto.ts';
 import { viewOfRequest } from '../verify/webhook-request.ts';
@@ -20,11 +21,45 @@ export interface SimulatedHandshake {
 
 /**
  * Why a question cannot be simulated; undefined when it can.
+ *
+ * @param config the settings of the source. Default: whichever the question is answered with.
  */
-export function handshakeObstacle(rule: HandshakeRule): string | undefined {
+export function handshakeObstacle(rule: HandshakeRule, config?: Settings): string | undefined {
   if (rule.learns !== undefined) return 'it brings the secret along, so only a source without one answers it';
   if (rule.confirm !== undefined) return 'the answer is a call to an address of the provider';
-  return rule.decryptWith === undefined ? undefined : 'it is encrypted';
+  if (rule.decryptWith !== undefined) return 'it is encrypted';
+  if (rule.answer.status >= 400) return 'the answer is a refusal';
+  return config === undefined ? undefined : settingObstacle(rule, config);
+}
+
+function settingObstacle(rule: HandshakeRule, config: Settings): string | undefined {
+  for (const { reference, condition, absent } of settingTokens(rule)) {
+    const name = reference.slice('cfg:'.length);
+    const value = config[name] ?? '';
+    if (absent) {
+      if (value !== '') return `the source has ${name} in its config`;
+    } else if (value === '') {
+      return `the source has no ${name} in its config`;
+    } else if (condition !== undefined && condition !== '*' && value !== condition) {
+      return `the source has not ${name}: "${condition}" in its config`;
+    }
+  }
+  return undefined;
+}
+
+/** The settings that a question is answered with, and those that must not be there. */
+function settingTokens({ when = [], match, compute, answer }: HandshakeRule): TextToken[] {
+  const texts = [
+    ...when,
+    ...(match === undefined ? [] : [match.equals]),
+    ...(compute?.sorted ?? [compute?.content ?? '']),
+    ...answerTexts(answer),
+  ];
+  return texts.flatMap(textTokens).filter(({ reference }) => reference.startsWith('cfg:'));
+}
+
+function answerTexts({ text = '', headers = {}, json = {} }: HandshakeAnswerRule): string[] {
+  return [text, ...Object.values(headers), ...Object.values(json).map(String)];
 }
 
 /** The name of a question: what tells it from others. */
@@ -36,7 +71,7 @@ export function handshakeName({ method = 'POST', when = [], emptyList }: Handsha
   return [method, ...marks, ...(emptyList === undefined ? [] : [`empty ${emptyList}`])].join(' ');
 }
 
-/** Asks as the provider would. The rule must have no obstacle. */
+/** Asks as the provider would. The rule must have no obstacle with these keys' settings. */
 export async function simulateHandshake(
   provider: string,
   rule: HandshakeRule,
@@ -47,6 +82,7 @@ export async function simulateHandshake(
   if (rule.emptyList !== undefined) draft.setJson(rule.emptyList, []);
   for (const { reference, value } of mentioned(rule)) draft.set(reference, value);
   if (rule.match !== undefined) await meetMatch(rule, rule.match, draft, keys);
+  if (rule.atMost !== undefined) meetLimit(rule.atMost, draft, keys.config);
   if (rule.emptyBody !== true && draft.body.length > 0 && draft.header('content-type') === undefined)
     draft.setHeader('content-type', 'application/json');
   const { method, headers, body } = draft;
@@ -66,12 +102,9 @@ interface Mention {
 function mentioned(rule: HandshakeRule): Mention[] {
   const { answer, compute } = rule;
   const asked = (rule.when ?? []).flatMap(textTokens).filter(({ absent }) => !absent);
-  const answered = [
-    ...(answer.text === undefined ? [] : [answer.text]),
-    ...Object.values(answer.headers ?? {}),
-    ...Object.values(answer.json ?? {}).map(String),
-    ...(compute?.sorted ?? [compute?.content ?? '']),
-  ].flatMap(textTokens);
+  const answered = [...answerTexts(answer), ...(compute?.sorted ?? [compute?.content ?? ''])].flatMap(
+    textTokens,
+  );
   const known = new Map<string, string | number>();
   for (const { reference, condition } of [...asked, ...answered]) {
     if (known.has(reference) || !/^(?:h|q|json|form|fj):/.test(reference)) continue;
@@ -99,6 +132,13 @@ async function meetMatch(
   const value = compileText(match.equals, settings)(draft.view(), { computed, secret });
   const [token] = textTokens(match.value);
   if (token !== undefined && value !== undefined) draft.set(token.reference, value);
+}
+
+// As much as is allowed; without a limit, any number passes.
+function meetLimit(atMost: NonNullable<HandshakeRule['atMost']>, draft: Draft, settings: Settings): void {
+  const limit = compileText(atMost.limit, settings)(draft.view()) ?? '86400';
+  const [token] = textTokens(atMost.value);
+  if (token !== undefined) draft.set(token.reference, limit);
 }
 
 async function wantedAnswer(

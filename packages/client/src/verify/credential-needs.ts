@@ -1,6 +1,6 @@
 import type { HandshakeRule } from './handshake-rule.ts';
 import type { Provider } from './provider.ts';
-import type { Scheme } from './scheme.ts';
+import type { CustomScheme, Scheme } from './scheme.ts';
 
 /** What a source of a provider must be configured with. */
 export interface CredentialNeeds {
@@ -13,19 +13,24 @@ export interface CredentialNeeds {
   readonly config: readonly string[];
   /** Settings that only answering the provider's handshake needs. */
   readonly handshakeConfig: readonly string[];
+  /** Settings that change how the provider's handshake is answered; it is answered without them too. */
+  readonly handshakeOptions: readonly string[];
 }
 
 /** Tells what a source of this provider must be configured with, from its scheme and handshakes. */
 export function credentialNeeds(provider: Provider): CredentialNeeds {
   const { scheme, handshakes = [] } = provider;
   const config = scheme === undefined ? [] : schemeSettings(scheme);
+  const options = references(handshakes.flatMap(choices)).filter((key) => !config.includes(key));
+  const mentioned = references([JSON.stringify(handshakes)]);
   return {
     secrets: needsSecret(scheme),
     publicKey: scheme?.kind === 'signature' && scheme.key.from === 'publicKey',
     keys: needsKeys(scheme),
     jwks: keySetNeed(scheme),
     config,
-    handshakeConfig: handshakes.flatMap(handshakeSettings).filter((key) => !config.includes(key)),
+    handshakeConfig: mentioned.filter((key) => !config.includes(key) && !options.includes(key)),
+    handshakeOptions: options,
   };
 }
 
@@ -50,6 +55,11 @@ function keySetNeed(scheme: Scheme | undefined): CredentialNeeds['jwks'] {
   return key.url === undefined ? 'required' : 'fetched';
 }
 
+const customSettings: Partial<Record<CustomScheme['fn'], string[]>> = {
+  sns: ['topicArn'],
+  websub: ['topic'],
+};
+
 function schemeSettings(scheme: Scheme): string[] {
   switch (scheme.kind) {
     case 'token':
@@ -65,15 +75,16 @@ function schemeSettings(scheme: Scheme): string[] {
       return [...given(scheme.sig.pickConfig), ...references(texts)];
     }
     case 'custom':
-      return scheme.fn === 'sns' ? ['topicArn'] : [];
+      return customSettings[scheme.fn] ?? [];
     case 'none':
     default:
       return [];
   }
 }
 
-function handshakeSettings(rule: HandshakeRule): string[] {
-  return references([JSON.stringify(rule)]);
+// A setting that a rule has as a condition, or as a limit, decides between answers.
+function choices({ when = [], atMost }: HandshakeRule): string[] {
+  return [...when, ...given(atMost?.limit)];
 }
 
 function given(...keys: readonly (string | undefined)[]): string[] {

@@ -31,6 +31,8 @@ export interface HandshakeRule {
   readonly decryptWith?: string;
   /** A value that must equal another; else this status is the answer. */
   readonly match?: { readonly value: string; readonly equals: string; readonly orStatus: number };
+  /** A whole number that must not be above a limit; else this status. Without a limit anything passes. */
+  readonly atMost?: { readonly value: string; readonly limit: string; readonly orStatus: number };
   /** A hash or HMAC (with the first secret) of `content`; `sorted`: of these texts, sorted and joined. */
   readonly compute?: {
     readonly alg: 'hmac-sha256' | 'hmac-sha1' | 'sha256' | 'sha1';

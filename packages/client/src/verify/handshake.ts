@@ -161,22 +161,16 @@ function* decrypted(view: RequestView, key: string | undefined): Task<RequestVie
 
 function compileAnswer(rule: HandshakeRule, settings: Settings, secret: string | undefined): AnswerHandshake {
   const compute = compileComputation(rule, settings, secret);
-  const { match, confirm } = rule;
-  const readValue = match === undefined ? undefined : compileText(match.value, settings);
-  const readExpected = match === undefined ? undefined : compileText(match.equals, settings);
+  const { confirm } = rule;
+  const objection = compileObjection(rule, settings);
   const readUrl = confirm === undefined ? undefined : compileText(confirm.url, settings);
   const render = compileRendering(rule.answer, settings);
 
   return function* respond(view) {
     const computed = yield* compute(view);
     const values: TextValues = { computed, secret };
-    if (match !== undefined) {
-      const expected = readExpected?.(view, values);
-      // Not configured, so we cannot tell: then it is no handshake of ours.
-      if (expected === undefined) return undefined;
-      const value = readValue?.(view, values) ?? '';
-      if (!equalBytes(utf8(value), utf8(expected))) return emptyAnswer(match.orStatus);
-    }
+    const objected = objection(view, values);
+    if (objected !== undefined) return objected === 'unknown' ? undefined : emptyAnswer(objected);
     if (confirm !== undefined) {
       const url = readUrl?.(view, values);
       if (url === undefined || !isOnHost(url, confirm.hostPattern)) return undefined;
@@ -185,6 +179,29 @@ function compileAnswer(rule: HandshakeRule, settings: Settings, secret: string |
     }
     return render(view, values);
   };
+}
+
+/** The status with which a question is turned down; `unknown`: not configured, so no handshake of ours. */
+function compileObjection({ match, atMost }: HandshakeRule, settings: Settings) {
+  const read = (template: string | undefined): ReadText | undefined =>
+    template === undefined ? undefined : compileText(template, settings);
+  const [readValue, readExpected] = [read(match?.value), read(match?.equals)];
+  const [readNumber, readLimit] = [read(atMost?.value), read(atMost?.limit)];
+  return (view: RequestView, values: TextValues): number | 'unknown' | undefined => {
+    if (match !== undefined) {
+      const expected = readExpected?.(view, values);
+      if (expected === undefined) return 'unknown';
+      const value = readValue?.(view, values) ?? '';
+      if (!equalBytes(utf8(value), utf8(expected))) return match.orStatus;
+    }
+    const isTooMuch = atMost !== undefined && isAbove(readNumber?.(view, values), readLimit?.(view, values));
+    return isTooMuch ? atMost.orStatus : undefined;
+  };
+}
+
+function isAbove(value: string | undefined, limit: string | undefined): boolean {
+  if (limit === undefined) return false;
+  return value === undefined || !/^\d{1,15}$/.test(value) || Number(value) > Number(limit);
 }
 
 function isOnHost(address: string, hostPattern: string): boolean {

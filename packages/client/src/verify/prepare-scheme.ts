@@ -7,6 +7,7 @@ import { preparePlivo } from './custom/plivo.ts';
 import { prepareSns } from './custom/sns.ts';
 import { prepareTwilio } from './custom/twilio.ts';
 import { prepareUnisender } from './custom/unisender.ts';
+import { prepareWebsub } from './custom/websub.ts';
 import { prepareJwt } from './jwt.ts';
 import type { Task } from './operation.ts';
 import type { Credentials, PreparedScheme, Proof } from './prepared-scheme.ts';
@@ -24,6 +25,7 @@ const customSchemes: Record<CustomScheme['fn'], (credentials: Credentials) => Pr
   sns: prepareSns,
   twilio: prepareTwilio,
   unisender: prepareUnisender,
+  websub: prepareWebsub,
 };
 
 // oxlint-disable-next-line require-yield -- nothing to compute

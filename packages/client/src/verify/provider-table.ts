@@ -30,7 +30,10 @@ export const providers: ProviderTable = {
   ...workProviders,
 };
 
-const aliases: Readonly<Record<string, string>> = { 'standard-webhooks': 'standardwebhooks' };
+const aliases: Readonly<Record<string, string>> = {
+  'standard-webhooks': 'standardwebhooks',
+  'mcp-events': 'mcp_events',
+};
 
 /** Ids of providers that take their scheme from the source's own settings. */
 export const genericProviders = ['hmac', 'token', 'basic', 'none'] as const;

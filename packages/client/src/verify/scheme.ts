@@ -205,7 +205,8 @@ export interface CustomScheme {
     | 'plivo'
     | 'sns'
     | 'twilio'
-    | 'unisender';
+    | 'unisender'
+    | 'websub';
   readonly covers: Covers;
 }
 

@@ -1,4 +1,5 @@
 import type { ProviderTable } from '../provider.ts';
+import { cloudEventsConsent } from '../handshake-shapes.ts';
 import { bodyMac, shownToken, standardWebhooks } from '../scheme-shapes.ts';
 
 /** Clouds and identity. */
@@ -34,11 +35,7 @@ export const cloudProviders: ProviderTable = {
         when: ['{h:aeg-event-type=SubscriptionValidation}'],
         answer: { status: 200, json: { validationResponse: '{json:[0].data.validationCode}' } },
       },
-      {
-        method: 'OPTIONS',
-        when: ['{h:webhook-request-origin}'],
-        answer: { status: 200, headers: { 'webhook-allowed-origin': '{h:webhook-request-origin}' } },
-      },
+      ...cloudEventsConsent,
     ],
   },
   clerk: {

@@ -1,8 +1,20 @@
 import type { ProviderTable } from '../provider.ts';
-import { standardWebhooks } from '../scheme-shapes.ts';
+import { cloudEventsConsent, websubIntent } from '../handshake-shapes.ts';
+import { shownToken, standardWebhooks } from '../scheme-shapes.ts';
 
 /** Formats that many senders share. */
 export const formatsProviders: ProviderTable = {
+  cloudevents: {
+    brand: '',
+    evidence: 'docs',
+    // Other ways, such as the parameter access_token, are a scheme of one's own; the consent stays.
+    scheme: shownToken('bearer'),
+    type: ['{h:ce-type}', '{json:type}', '{json:[*].type}', 'batch'],
+    id: ['{h:ce-source} {h:ce-id}', '{json:source} {json:id}', '{json:[*].source} {json:[*].id}'],
+    key: ['{h:ce-subject}', '{json:subject}', '{json:[*].subject}'],
+    time: ['iso h:ce-time', 'iso json:time', 'iso json:[*].time'],
+    handshakes: cloudEventsConsent,
+  },
   hookdeck: {
     brand: '',
     evidence: 'secondary',
@@ -28,6 +40,22 @@ export const formatsProviders: ProviderTable = {
     type: ['{json:event.name}'],
     key: ['{json:ctx.run_id}'],
     time: ['ms json:event.ts'],
+  },
+  mcp_events: {
+    brand: '',
+    evidence: 'docs',
+    scheme: standardWebhooks('webhook'),
+    type: ['{json:name}', 'mcp.{json:type}'],
+    id: ['{h:webhook-id}'],
+    key: ['{h:x-mcp-subscription-id}'],
+    time: ['iso json:timestamp'],
+    handshakes: [
+      {
+        when: ['{json:type=verification}', '{json:challenge}'],
+        verified: true,
+        answer: { status: 200, json: { challenge: '{json:challenge}' } },
+      },
+    ],
   },
   qstash: {
     brand: 'upstash',
@@ -87,5 +115,12 @@ export const formatsProviders: ProviderTable = {
     id: ['{h:svix-id}'],
     key: ['{json:data.id}'],
     time: ['iso json:timestamp'],
+  },
+  websub: {
+    brand: '',
+    evidence: 'docs',
+    scheme: { kind: 'custom', fn: 'websub', covers: 'body' },
+    type: ['websub.content'],
+    handshakes: websubIntent,
   },
 };

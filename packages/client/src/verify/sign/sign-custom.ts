@@ -141,6 +141,11 @@ function* signUnisender(draft: Draft, input: SignInput): Task<void> {
   draft.setJson('auth', input.fault === 'missing-header' ? undefined : hash);
 }
 
+function* signWebsub(draft: Draft, input: SignInput): Task<void> {
+  if (input.fault === 'missing-header') return;
+  draft.setHeader('x-hub-signature', `sha256=${yield* hmacText('sha256', [draft.body], 'hex', input)}`);
+}
+
 /** Signers of the senders that need a function. */
 export const customSigners: Record<CustomScheme['fn'], Sign> = {
   adyen: signAdyen,
@@ -152,4 +157,5 @@ export const customSigners: Record<CustomScheme['fn'], Sign> = {
   sns: signSns,
   twilio: signTwilio,
   unisender: signUnisender,
+  websub: signWebsub,
 };
