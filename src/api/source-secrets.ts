@@ -24,8 +24,8 @@ const addSecret = operation({
   output: sourceOut,
   status: 201,
   run: (context, { params, body }) => {
-    const source = context.gateway.settings.find('source', params.id, context.caller.principal);
-    checkSecrets(context, source, [{ text: body.secret, pointer: '/secret' }]);
+    const before = context.gateway.settings.find('source', params.id, context.caller.principal);
+    checkSecrets(context, before, [{ text: body.secret, pointer: '/secret' }]);
     const now = context.gateway.services.clock.now();
     const expiresAt = body.previous_expire_in === undefined ? null : now + body.previous_expire_in;
     return changeSource(context, params.id, (source) => {

@@ -17,7 +17,7 @@ export function fieldValue(field: Field, raw: unknown, inputs: Inputs): unknown 
   return singleValue(field, String(raw), inputs);
 }
 
-/** Reads what an option names instead of carrying it: `@file`, or `-` for standard input, once. */
+/** Reads what an option names instead of carrying it: `@file`, `@env:NAME`, or `-` for standard input, once. */
 export class Inputs {
   #stdinTakenBy: string | null = null;
 
@@ -25,6 +25,7 @@ export class Inputs {
   expand(text: string, who: string): string {
     if (text === '-') return this.stdin(who);
     if (text.startsWith('@@')) return text.slice(1);
+    if (text.startsWith('@env:')) return this.variable(text.slice('@env:'.length), who);
     return text.startsWith('@') ? this.file(text.slice(1), who) : text;
   }
 
@@ -37,6 +38,12 @@ export class Inputs {
     this.#stdinTakenBy = who;
     if (process.stdin.isTTY) printNote(`reading ${who} from the terminal; end with Ctrl-D`);
     return readFileSync(0, 'utf8');
+  }
+
+  variable(name: string, who: string): string {
+    const value = process.env[name];
+    if (value !== undefined && value !== '') return value;
+    throw new ValueMistake(`${who}: the environment variable ${name} is not set`);
   }
 
   file(path: string, who: string): string {

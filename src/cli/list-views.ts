@@ -90,6 +90,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
       title: 'secrets',
       cell: (item) => String(Array.isArray(item['secrets']) ? item['secrets'].length : 0),
     },
+    text('covers', 'covers'),
     created,
   ],
   'destinations.list': [name, id, text('url', 'url', 48), state, text('reason', 'state_reason', 28), created],

@@ -134,7 +134,7 @@ function description(field: Field, isChange: boolean): string {
   if (field.kind === 'list' && field.choices.length > 0) parts.push(field.choices.join(', '));
   if (field.kind === 'time')
     parts.push(isExpiry(field) ? 'or time from now, e.g. 7d' : 'or time ago, e.g. 2h');
-  if (field.secret) parts.push('@file or - keeps it out of the shell history');
+  if (field.secret) parts.push('@file, @env:NAME or - keeps it out of the shell history');
   if (field.nullable && isChange) parts.push('null clears it');
   if (typeof field.defaultsTo === 'number' || typeof field.defaultsTo === 'string') {
     parts.push(`default ${field.defaultsTo}`);

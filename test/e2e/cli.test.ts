@@ -107,8 +107,8 @@ describe('commands of the catalogue', () => {
     expect(created.stdout).toMatch(/subscriptions create --name NAME --sources shop /);
 
     const listed = await cli(['sources', 'list']);
-    expect(listed.stdout).toMatch(/^name +id +provider +state +secrets +created$/m);
-    expect(listed.stdout).toMatch(/^shop +src_\w+ +none +enabled +0 +(now|\d+ s ago)$/m);
+    expect(listed.stdout).toMatch(/^name +id +provider +state +secrets +covers +created$/m);
+    expect(listed.stdout).toMatch(/^shop +src_\w+ +none +enabled +0 +nothing +(now|\d+ s ago)$/m);
 
     const changed = await done(
       'sources',

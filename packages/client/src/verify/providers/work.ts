@@ -74,6 +74,7 @@ export const workProviders: ProviderTable = {
       '{json:data.id}',
     ],
     time: ['iso json:createdAt', 'ms json:webhookTimestamp'],
+    answer: { status: 200 },
   },
   monday: {
     evidence: 'recall',
