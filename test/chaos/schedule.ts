@@ -23,7 +23,9 @@ export function harmsOfRound(
   const isPair = random.fraction() < PAIRS;
   const second = draw(possible, random);
   const alone = HARMS[first]?.alone === true || HARMS[second]?.alone === true;
-  return isPair && !alone && first !== second ? [first, second] : [first];
+  // Each of them needs the database that the other one takes away.
+  const areBothItsHarms = [first, second].every((name) => HARMS[name]?.stores.includes('sqlite') === false);
+  return isPair && !alone && first !== second && !areBothItsHarms ? [first, second] : [first];
 }
 
 function draw(
