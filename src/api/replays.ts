@@ -53,6 +53,12 @@ const startedOut = z.object({
   id: z.string().nullable().describe('null for a dry run'),
   matched: z.int(),
   sample: z.array(z.string()),
+  missing: z
+    .int()
+    .describe('how many of the ids that the filter names are not there: never were, or removed by retention'),
+  cut_before: instant
+    .nullable()
+    .describe('retention has removed events received before this time, to which the filter reaches back'),
   state: z.enum(['running', 'completed', 'cancelled']).nullable(),
 });
 
@@ -125,10 +131,15 @@ const create = operation({
       destinationId: body.destination_id ?? null,
       ratePerSecond: body.rate_limit ?? null,
     };
-    const { matched, sample } = await replays.preview(request);
-    if (body.dry_run) return { id: null, matched, sample: [...sample], state: null };
+    const { matched, sample, missing, cutBefore } = await replays.preview(request);
+    const found = {
+      sample: [...sample],
+      missing,
+      cut_before: cutBefore === null ? null : isoTime(cutBefore),
+    };
+    if (body.dry_run) return { id: null, matched, ...found, state: null };
     const replay = await replays.start(request, context.caller);
-    return { id: replay.id, matched: replay.matched, sample: [...sample], state: replay.state };
+    return { id: replay.id, matched: replay.matched, ...found, state: replay.state };
   },
 });
 

@@ -16,6 +16,20 @@ function word(answer: JsonRecord): string {
   return /^[\w.-]+$/.test(name) ? name : (textOf(answer, 'id') ?? 'ID');
 }
 
+/** What a replay cannot bring back. */
+function lost(answer: JsonRecord): string[] {
+  const missing = numberOf(answer, 'missing') ?? 0;
+  const before = textOf(answer, 'cut_before');
+  return [
+    ...(missing === 0
+      ? []
+      : [`${missing} of the ids that you named ${missing === 1 ? 'is' : 'are'} not there.`]),
+    ...(before === null
+      ? []
+      : [`Retention has removed events received before ${before}: what you want of them may be gone.`]),
+  ];
+}
+
 const KEEP_SECRET =
   'Keep the secret now: it is not shown again. The receiver checks webhook-signature with it.';
 
@@ -48,8 +62,11 @@ const STEPS: Readonly<Record<string, (answer: JsonRecord, cli: string) => string
   ],
   'replays.create': (answer, cli) => {
     const replay = textOf(answer, 'id');
-    if (replay === null) return ['Nothing was sent. Leave out --dry-run to do it.'];
-    return [`See how far it is: ${cli} replays get ${replay}`];
+    const next =
+      replay === null
+        ? 'Nothing was sent. Leave out --dry-run to do it.'
+        : `See how far it is: ${cli} replays get ${replay}`;
+    return [...lost(answer), next];
   },
   'keys.create': () => [
     'Keep the key now: it is not shown again. Programs send it as "Authorization: Bearer KEY";',

@@ -134,6 +134,30 @@ describe('a replay', () => {
     expect(bench.sender.requests).toEqual([]);
   });
 
+  test('says what retention has cut', async () => {
+    const { bench } = await withDeadLetters(2);
+    const preview = (filter: ReplayRequest['filter']) =>
+      bench.gateway.replays.preview({ filter, tenant: 'default', destinationId: null, ratePerSecond: null });
+    const [old] = await bench.deliveries();
+    const cutBefore = bench.clock.now() + 1;
+    const nothing = { missing: 0, cutBefore: null };
+    expect(await preview({ state: 'dead' })).toMatchObject({ matched: 2, ...nothing });
+
+    await bench.clock.advance(60_000);
+    const { eventId } = await bench.publish();
+    // The two, and an operator event for each that they died.
+    expect(await bench.store.upkeep.pruneEvents(bench.clock.now(), 100)).toBe(4);
+
+    expect(await preview({ state: 'dead' })).toMatchObject({ matched: 0, missing: 0, cutBefore });
+    const deliveryIds = [old?.id ?? ''];
+    expect(await preview({ deliveryIds })).toMatchObject({ matched: 0, missing: 1, cutBefore });
+    const eventIds = [old?.eventId ?? '', eventId, eventId];
+    expect(await preview({ eventIds })).toMatchObject({ matched: 1, missing: 1, cutBefore });
+    expect(await preview({ eventIds: [eventId] })).toMatchObject({ matched: 1, ...nothing });
+    expect(await preview({ type: 'acme.**', from: cutBefore - 1 })).toMatchObject({ missing: 0, cutBefore });
+    expect(await preview({ type: 'acme.**', from: cutBefore })).toMatchObject({ matched: 1, ...nothing });
+  });
+
   test('of nothing is done at once, and one of everything must be asked for in words', async () => {
     const bench = await startedBench();
     expect(await start(bench, { filter: { state: 'dead' } })).toMatchObject({

@@ -10,6 +10,7 @@ import type { EventInput } from './expression-input.ts';
 import type { EventViews } from './event-views.ts';
 import { orderKeyOf, wants } from './owed-deliveries.ts';
 import type { LeadingNode } from './node-membership.ts';
+import { lossesOf, type ReplayLosses } from './replay-losses.ts';
 import type { Services } from './services.ts';
 import type { Caller, LaneControl } from './settings-changes.ts';
 
@@ -20,7 +21,7 @@ export interface ReplayRequest {
   readonly ratePerSecond: number | null;
 }
 
-export interface ReplayPreview {
+export interface ReplayPreview extends ReplayLosses {
   readonly matched: number;
   /** Ids of what would go first. */
   readonly sample: readonly string[];
@@ -76,7 +77,8 @@ export class Replays {
     const { matched, endSeq } = await queries.countReplay(request.filter, over, request.tenant);
     const place = { filter: request.filter, over, tenant: request.tenant, cursor: 0, endSeq };
     const first = matched === 0 ? [] : await queries.replayCandidates(place, SAMPLE);
-    return { matched, sample: first.map(({ delivery, event }) => delivery?.id ?? event.id) };
+    const sample = first.map(({ delivery, event }) => delivery?.id ?? event.id);
+    return { matched, sample, ...(await lossesOf(request, queries)) };
   }
 
   /** Writes the replay down and starts it. */

@@ -44,6 +44,8 @@ export interface FollowedEvents {
   /**
    * The highest place of an event that retention has removed, 0 when it never did. Beyond the place that
    * was asked about, something may be missing; it is read after the items, so that no gap goes untold.
+   *
+   * No place is before its time: whatever was received after `prunedSeq / 1000` (milliseconds) is still there.
    */
   readonly prunedSeq: number;
 }

@@ -246,6 +246,8 @@ function describeBounds(harness: StoreHarness): void {
     const { items, prunedSeq } = await store.queries.eventsAfter(0, {}, 10);
     expect(idsOf(items)).toEqual([kept.event.id]);
     expect(prunedSeq).toBe(answers[1]?.seq);
+    expect(prunedSeq).toBeGreaterThanOrEqual(START_MS * 1_000);
+    expect(prunedSeq).toBeLessThan((START_MS + 10_000) * 1_000);
     expect((await store.queries.eventsAfter(items[0]?.seq ?? 0, {}, 10)).prunedSeq).toBe(prunedSeq);
   });
 }

@@ -19,6 +19,7 @@ import {
 } from './arrange.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { type Receiver, startReceiver } from './receiving.ts';
+import { runCli } from './run-cli.ts';
 
 let gateway: GatewayProcess;
 let dataDir: string;
@@ -88,6 +89,23 @@ const refused = (body: object, status: number, code: string): Promise<unknown> =
   problem(gateway.api('POST', '/v1/replays', body), status, code);
 
 describe('F1: what a replay takes', () => {
+  test('F1 ids that are not there are counted, and the command line says so', async () => {
+    await flow({ types: ['f1.missing'] });
+    const [id = ''] = await publishMany('f1.missing', 1);
+    const filter = { event_ids: [id, 'evt_gone'] };
+    expect(await replay(filter, { dry_run: true })).toMatchObject({
+      matched: 1,
+      missing: 1,
+      cut_before: null,
+    });
+    const args = ['replays', 'create', '--event-ids', `${id},evt_gone,evt_lost`, '--dry-run'];
+    const { code, stdout } = await runCli([...args, '--url', gateway.url], {
+      env: { RINGBACK_API_KEY: gateway.adminKey },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('2 of the ids that you named are not there.');
+  });
+
   test('F1 a dry run counts and shows a sample, and sends nothing', async () => {
     const { receiver } = await flow({ types: ['f1.dry'] });
     const ids = await publishMany('f1.dry', 25);

@@ -162,7 +162,7 @@ function write(tables: MemoryTables, request: AppendRequest): Appended {
   const event: LoggedEvent = {
     ...request.event,
     body: Uint8Array.from(request.event.body),
-    seq: tables.nextSeq(),
+    seq: tables.nextSeq(request.event.receivedAt),
   };
   tables.events.set(event.id, event);
   for (const owed of request.deliveries) {

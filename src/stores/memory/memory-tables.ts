@@ -57,8 +57,9 @@ export class MemoryTables {
   prunedEventSeq = 0;
   #lastSeq = 0;
 
-  nextSeq(): number {
-    this.#lastSeq += 1;
+  /** Places in order; an event's is not before its time, see `FollowedEvents.prunedSeq`. */
+  nextSeq(notBeforeMs = 0): number {
+    this.#lastSeq = Math.max(this.#lastSeq + 1, notBeforeMs * 1_000);
     return this.#lastSeq;
   }
 
