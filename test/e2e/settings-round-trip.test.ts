@@ -78,6 +78,7 @@ const SETTINGS: Readonly<Record<Kind, Readonly<Record<string, Json>>>> = {
     shop: {
       provider: 'hmac',
       enabled: false,
+      await_secret: false,
       secrets: ['${env:SHOP_SECRET}', '${env:SHOP_SECRET_2}'],
       verification: { alg: 'hmac-sha256', sig: { header: 'x-signature' }, content: '{body}' },
       dedupe: { key: 'string(data.id)', window: '48h' },
@@ -103,6 +104,7 @@ const SETTINGS: Readonly<Record<Kind, Readonly<Record<string, Json>>>> = {
       smee: true,
     },
     binary: { provider: 'none', protobuf: PROTOBUF },
+    bot: { provider: 'telegram', await_secret: true },
   },
   subscriptions: {
     paid: {
@@ -162,6 +164,7 @@ const DEFAULTS = new Set([
   'sources.on_invalid=reject',
   'sources.use_catalogue=false',
   'sources.smee=false',
+  'sources.await_secret=false',
   'subscriptions.ordering=none',
   'subscriptions.enabled=true',
   'subscriptions.on_client_error=retry',

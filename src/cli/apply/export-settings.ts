@@ -88,6 +88,7 @@ class Exporter {
     if (field === 'auth') return this.#auth(name, value);
     if (field === 'tls') return this.#tls(name, value);
     if (field === 'signing') return signing(value);
+    if (field === 'await_secret') return awaitSecret(item);
     if (field === 'destination') {
       const id = textOf(item, 'destination_id') ?? '';
       return escaped(this.#destinationNames.get(id) ?? id);
@@ -152,6 +153,11 @@ function plainValue(field: string, value: unknown): unknown {
   if (field === 'max_body_bytes') return typeof value === 'number' ? formatSize(value) : value;
   if (field === 'dedupe' && isRecord(value) && value['key'] === null) return { window: value['window'] };
   return isBlank(value) || DEFAULTS[field] === value ? undefined : escaped(value);
+}
+
+/** Said of a source that waits until a secret comes; a wait with an end is one of that server. */
+function awaitSecret(source: JsonRecord): true | undefined {
+  return source['awaits_secret'] === true && source['awaits_secret_until'] === null ? true : undefined;
 }
 
 /** The secret is left out: a new destination makes its own, unless the file is given the old one. */

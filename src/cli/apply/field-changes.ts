@@ -13,8 +13,8 @@ export interface FieldChange {
   readonly to: unknown;
 }
 
-/** Never sent: they name the setting, or are handled apart. */
-const NOT_SENT: ReadonlySet<string> = new Set(['provider', 'kind']);
+/** Never sent to what exists: they say what it is, or how it begins. */
+const NOT_SENT: ReadonlySet<string> = new Set(['provider', 'kind', 'await_secret']);
 
 /**
  * The differences between what the file says and what is there, and the fields to send for them.
