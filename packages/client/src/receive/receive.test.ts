@@ -1,47 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { Webhook } from 'standardwebhooks';
-import { describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { delivery, HOOK, SECRET } from '../../../../test/support/signed-delivery.ts';
 import { sign } from '../verify/sign/sign.ts';
 import { VerifierSettingsError } from '../verify/reasons.ts';
 import type { IdempotencyStore } from './idempotency.ts';
 import { memoryStore } from './memory-store.ts';
-import type { RingbackEvents } from './event-types.ts';
 import type { ReceivedEvent } from './received-event.ts';
 import type { NamedSource } from './receive.ts';
 import { receive, verify } from './receive.ts';
 import type { ReceiverOptions, ReceiverProblem } from './receiver.ts';
 
-const SECRET = `whsec_${btoa('a secret of 24 bytes ....')}`;
 const OLD_SECRET = `whsec_${btoa('the secret before it ....')}`;
-const HOOK = 'https://example.com/hook';
-
-interface DeliveryOptions {
-  readonly id?: string;
-  readonly secret?: string;
-  readonly body?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly at?: Date;
-}
-
-/** A delivery as Ringback makes it, signed by the reference implementation of Standard Webhooks. */
-function delivery(options: DeliveryOptions = {}): Request {
-  const { id = 'evt_1', secret = SECRET, body = '{"action":"opened"}', headers, at = new Date() } = options;
-  return new Request(HOOK, {
-    method: 'POST',
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(secret).sign(id, at, body),
-      'ringback-event-type': 'com.github.issues.opened',
-      'ringback-source': 'github',
-      'ringback-delivery': 'dlv_1',
-      'ringback-attempt': '2',
-      ...headers,
-    },
-  });
-}
 
 /** A receiver that keeps what it handled and what it told. */
 function start(options: Partial<NamedSource & ReceiverOptions> = {}) {
@@ -512,28 +481,5 @@ describe('verify', () => {
     const request = delivery();
     await request.text();
     await expect(verify(request, { secret: SECRET })).rejects.toThrow(/clone/);
-  });
-});
-
-describe('the types', () => {
-  it('narrow the data by the type, and leave room for others', () => {
-    interface Mine extends RingbackEvents {
-      readonly 'order.paid': { readonly total: number };
-      readonly 'order.sent': { readonly parcel: string };
-    }
-    receive<Mine>({
-      secret: SECRET,
-      onEvent: (event) => {
-        if (event.is('order.paid')) expectTypeOf(event.data.total).toBeNumber();
-        else if (event.is('delivery.died')) expectTypeOf(event.data.reason).toBeString();
-        else expectTypeOf(event.data).toBeUnknown();
-      },
-    });
-    receive({
-      secret: SECRET,
-      onEvent: (event) => {
-        expectTypeOf(event.data).toBeUnknown();
-      },
-    });
   });
 });
