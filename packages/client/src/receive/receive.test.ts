@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
-import { delivery, HOOK, SECRET } from '../../../../test/support/signed-delivery.ts';
+import { DELIVERY_SECRET as SECRET, deliveryHeaders } from '../../../../test/support/signed-delivery.ts';
 import { sign } from '../verify/sign/sign.ts';
 import { VerifierSettingsError } from '../verify/reasons.ts';
 import type { IdempotencyStore } from './idempotency.ts';
@@ -10,7 +10,21 @@ import type { NamedSource } from './receive.ts';
 import { receive, verify } from './receive.ts';
 import type { ReceiverOptions, ReceiverProblem } from './receiver.ts';
 
+const HOOK = 'https://example.com/hook';
 const OLD_SECRET = `whsec_${btoa('the secret before it ....')}`;
+
+type Signing = NonNullable<Parameters<typeof deliveryHeaders>[1]>;
+type DeliveryOptions = Signing & { readonly body?: string; readonly headers?: Record<string, string> };
+
+/** A delivery as Ringback makes it. */
+function delivery({ body = '{"action":"opened"}', headers, ...signing }: DeliveryOptions = {}): Request {
+  const own = { 'ringback-source': 'github', 'ringback-delivery': 'dlv_1', 'ringback-attempt': '2' };
+  return new Request(HOOK, {
+    method: 'POST',
+    body,
+    headers: { ...deliveryHeaders(body, signing), ...own, ...headers },
+  });
+}
 
 /** A receiver that keeps what it handled and what it told. */
 function start(options: Partial<NamedSource & ReceiverOptions> = {}) {
