@@ -103,6 +103,11 @@ async function publish(node: GatewayProcess, type: string): Promise<string> {
   return (answer.body as { id: string }).id;
 }
 
+async function knowsSubscription(node: GatewayProcess): Promise<boolean> {
+  const { body } = await node.api('GET', '/v1/subscriptions');
+  return (body as { data: unknown[] }).data.length === 1;
+}
+
 async function seesBreaker(node: GatewayProcess): Promise<boolean> {
   const { body } = await node.api('GET', '/v1/status');
   return JSON.stringify(body).includes('breaker_open');
@@ -246,6 +251,48 @@ describe('roles', () => {
       expect((await fetch(`${node.url}/readyz`)).status).toBe(200);
     }
   });
+});
+
+describe('nodes that are replaced one by one under load', () => {
+  it('lose nothing that was acknowledged, and send nothing twice', async () => {
+    const start = cluster();
+    const alive = await Promise.all([start(), start()]);
+    const receiver = await startReceiver();
+    const [first] = alive;
+    if (first === undefined) throw new Error('no node');
+    const destination = await made(first, 'destinations', { name: 'out', url: receiver.url });
+    await made(first, 'subscriptions', { name: 'all', destination_id: destination['id'] });
+    for (const node of alive) await until(() => knowsSubscription(node));
+
+    const acknowledged: string[] = [];
+    const over = new AbortController();
+    const send = async (turn: number): Promise<void> => {
+      while (!over.signal.aborted) {
+        const node = alive[turn++ % alive.length] ?? first;
+        // What a node that is stopping refuses, or breaks off, was never acknowledged.
+        await publish(node, 'steady').then(
+          (id) => acknowledged.push(id),
+          () => undefined,
+        );
+      }
+    };
+    const senders = [0, 1, 2, 3].map(send);
+    for (const old of alive.slice()) {
+      const before = acknowledged.length;
+      await until(() => acknowledged.length > before + 50);
+      nodes.splice(nodes.indexOf(old), 1);
+      expect(await old.stop()).toBe(0);
+      alive.splice(alive.indexOf(old), 1);
+      const next = await start();
+      await until(() => knowsSubscription(next));
+      alive.push(next);
+    }
+    over.abort();
+    await Promise.all(senders);
+    await until(() => acknowledged.every((id) => receiver.accepted.has(id)), true, 30_000);
+    const twice = receiver.got.filter((id, index) => receiver.got.indexOf(id) !== index);
+    expect(twice).toEqual([]);
+  }, 90_000);
 });
 
 describe('a node that dies', () => {
