@@ -43,7 +43,7 @@ describe('what a request looks like', () => {
       ...request(['WebHook-Request-Origin', 'events.example'], Buffer.of()),
       method: 'OPTIONS',
     };
-    expect((await inspector.inspect(asked)).handshakeOf).toEqual(['azure_eventgrid']);
+    expect((await inspector.inspect(asked)).handshakeOf).toEqual(['azure_eventgrid', 'cloudevents']);
     const { handshakeOf } = await inspector.inspect(request(['Stripe-Signature', stripeSignature('x')]));
     expect(handshakeOf).toEqual([]);
   });
