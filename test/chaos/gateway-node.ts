@@ -47,8 +47,7 @@ export class GatewayNode {
   }
 
   get isRunning(): boolean {
-    const child = this.#child;
-    return child !== null && child.exitCode === null && child.signalCode === null;
+    return isAlive(this.#child);
   }
 
   /** How the last process ended, for people. */
@@ -125,27 +124,45 @@ export class GatewayNode {
   }
 
   /** `kill -9`. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
     this.mayEnd = true;
-    this.#child?.kill('SIGKILL');
-    await this.ended();
+    return killed(this.#child);
   }
 
   /** SIGTERM; answers the exit code, or by which signal it ended: SIGALRM when it took too long. */
   async stop(limitMs = 15_000): Promise<number | NodeJS.Signals> {
     this.mayEnd = true;
-    if (!this.isRunning) return 0;
-    this.#child?.kill('SIGTERM');
-    await Promise.race([this.ended(), delay(limitMs, undefined, { ref: false })]);
-    if (!this.isRunning) return this.#child?.exitCode ?? this.#child?.signalCode ?? 0;
-    await this.kill();
+    // Another harm may start the next process at the very moment at which this one ends.
+    const child = this.#child;
+    if (!isAlive(child)) return 0;
+    child.kill('SIGTERM');
+    await Promise.race([ended(child), delay(limitMs, undefined, { ref: false })]);
+    if (!isAlive(child)) return exitOf(child);
+    await killed(child);
     return 'SIGALRM';
   }
 
-  /** Resolves when the process is gone. */
-  async ended(): Promise<void> {
-    if (this.isRunning && this.#child !== null) await once(this.#child, 'exit');
+  /** Resolves when the process that runs now is gone. */
+  ended(): Promise<void> {
+    return ended(this.#child);
   }
+}
+
+function isAlive(child: ChildProcess | null): child is ChildProcess {
+  return child !== null && child.exitCode === null && child.signalCode === null;
+}
+
+function exitOf(child: ChildProcess): number | NodeJS.Signals {
+  return child.exitCode ?? child.signalCode ?? 0;
+}
+
+async function ended(child: ChildProcess | null): Promise<void> {
+  if (isAlive(child)) await once(child, 'exit');
+}
+
+function killed(child: ChildProcess | null): Promise<void> {
+  child?.kill('SIGKILL');
+  return ended(child);
 }
 
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

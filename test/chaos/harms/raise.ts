@@ -1,11 +1,10 @@
 import { rmSync } from 'node:fs';
 import type { Scene } from '../harm.ts';
 
-/** Starts the node that has died, or is just dying. */
+/** Starts the node that has died. Whoever else killed it may just be doing the same. */
 export async function raise(scene: Scene): Promise<void> {
   const { world, node } = scene;
   node.mayEnd = true;
-  await node.ended();
   // Not reached, a plan to die would strike in a later round.
   rmSync(node.deathFile, { force: true });
   scene.healed();
