@@ -30,6 +30,8 @@ export interface Harm {
   readonly impossible?: () => string | null;
   /** How many nodes it needs. */
   readonly minNodes?: number;
+  /** It replays events: done by two of them, an event may go out twice in good right. */
+  readonly replays?: true;
   /** Rough receivers take part. */
   readonly isRough?: true;
   /** Before there is any load. */

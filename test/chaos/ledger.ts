@@ -87,6 +87,7 @@ export class Ledger {
   readonly #finished = new Set<string>();
   readonly #open = new Map<string, Set<Receipt>>();
   readonly #paused = new Set<string>();
+  readonly #outliving = new Set<string>();
   #overlaps: { readonly receipt: Receipt; readonly other: Receipt; readonly lane: string }[] = [];
   #moment = 0;
 
@@ -171,9 +172,19 @@ export class Ledger {
    */
   outlived(node: string): void {
     this.#paused.add(node);
+    this.#outliving.delete(node);
     for (const open of this.#open.values()) {
       for (const receipt of open) if (receipt.node === node) open.delete(receipt);
     }
+  }
+
+  /**
+   * From here until `outlived` it is not known on which side of that moment a request of the node lies:
+   * what it has sent before it may arrive after it.
+   */
+  outliving(node: string): void {
+    this.outlived(node);
+    this.#outliving.add(node);
   }
 
   receiptsOf(ref: string, destination: DestinationName): readonly Receipt[] {
@@ -276,7 +287,7 @@ export class Ledger {
       return;
     }
     for (const other of open) this.#overlaps.push({ receipt, other, lane });
-    open.add(receipt);
+    if (!this.#outliving.has(receipt.node)) open.add(receipt);
   }
 }
 

@@ -24,8 +24,10 @@ export function harmsOfRound(
   const second = draw(possible, random);
   const alone = HARMS[first]?.alone === true || HARMS[second]?.alone === true;
   // Each of them needs the database that the other one takes away.
+  const doBothReplay = [first, second].every((name) => HARMS[name]?.replays === true);
   const areBothItsHarms = [first, second].every((name) => HARMS[name]?.stores.includes('sqlite') === false);
-  return isPair && !alone && first !== second && !areBothItsHarms ? [first, second] : [first];
+  const mayMeet = !alone && first !== second && !areBothItsHarms && !doBothReplay;
+  return isPair && mayMeet ? [first, second] : [first];
 }
 
 function draw(

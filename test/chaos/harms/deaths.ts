@@ -94,6 +94,7 @@ async function replaySome(scene: Scene, count: number): Promise<void> {
 const killInReplay: Harm = {
   what: 'kill -9 inside a transaction of a replay, or right after it',
   stores: BOTH,
+  replays: true,
   strike: async (scene) => {
     if (between(scene.random, 1, 3) === 1) {
       scene.node.mayEnd = true;
@@ -147,6 +148,8 @@ async function renew(world: World): Promise<void> {
  */
 const APART_MS = 300;
 
+const ON_THE_WAY_MS = 600;
+
 const clockAhead: Harm = {
   what: "the node's clock jumps minutes ahead, past every lease; one of several by less than a lease's slack",
   stores: BOTH,
@@ -155,9 +158,12 @@ const clockAhead: Harm = {
     // Not more: senders sign with the true time, and five minutes is what the gateway allows them.
     const isAlone = world.nodes.length === 1;
     const shiftClockMs = isAlone ? between(random, 5_000, 240_000) : between(random, 50, APART_MS);
-    if (isAlone) world.ledger.outlived(node.name);
+    if (isAlone) world.ledger.outliving(node.name);
     await node.order({ shiftClockMs });
     healed();
+    // Longer than a request is on its way, and than it takes until lost leases are looked for.
+    await delay(ON_THE_WAY_MS);
+    if (isAlone) world.ledger.outlived(node.name);
   },
   undo: renew,
 };
@@ -178,6 +184,7 @@ const clockBack: Harm = {
 const replay: Harm = {
   what: 'nothing but a replay of what is just being delivered',
   stores: BOTH,
+  replays: true,
   mayRepeat: false,
   strike: async (scene) => {
     await replaySome(scene, between(scene.random, 5, 40));
