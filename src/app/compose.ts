@@ -28,11 +28,19 @@ import { createVerifiers } from '../verifiers/verifiers.ts';
 import { readVersion } from './version.ts';
 import { SECRET_KEY_FILE } from './key-files.ts';
 
+/** The keys that seal secrets: the operator's, or those of a file that is made at the first start. */
+export function openKeyRing(config: Config): KeyRing {
+  return config.secretKeys === null
+    ? KeyRing.inFile({ path: join(config.dataDir, SECRET_KEY_FILE), randomness: systemRandomness })
+    : KeyRing.ofOperator(config.secretKeys);
+}
+
 /** Every adapter, chosen: the one place that names them. */
 export function composeServices(
   config: Config,
   profile: Profile,
   store: Store,
+  keyRing: KeyRing,
   log: Logger,
   metrics: PrometheusMetrics,
 ): Services {
@@ -47,10 +55,6 @@ export function composeServices(
     ...(config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy }),
   };
   const fetchGuarded = guardedFetch(connections);
-  const keyRing =
-    config.secretKeys === null
-      ? KeyRing.inFile({ path: join(config.dataDir, SECRET_KEY_FILE), randomness: systemRandomness })
-      : KeyRing.ofOperator(config.secretKeys);
   const protobufs = new DescriptorProtobufs();
   return {
     clock: systemClock,

@@ -1,8 +1,14 @@
 import type { Config } from '../config/schema.ts';
 import type { Store } from '../ports/store.ts';
 
-/** Opens the store that `storeUrl` names. Rejects with a message that says the fix. */
-export async function openStore(config: Pick<Config, 'storeUrl' | 'storeMaxBytes'>): Promise<Store> {
+/**
+ * Opens the store that `storeUrl` names, for a process that has these keys for secrets, the one that seals
+ * first. Rejects with a message that says the fix.
+ */
+export async function openStore(
+  config: Pick<Config, 'storeUrl' | 'storeMaxBytes'>,
+  keyIds: readonly string[],
+): Promise<Store> {
   const { storeUrl } = config;
   if (storeUrl === 'memory:') {
     const { createMemoryStore } = await import('../stores/memory/memory-store.ts');
@@ -17,6 +23,7 @@ export async function openStore(config: Pick<Config, 'storeUrl' | 'storeMaxBytes
     return openPostgresStore({
       url: storeUrl,
       maxBytes: config.storeMaxBytes,
+      keyIds,
       warn: (message) => process.emitWarning(message, 'RingbackStoreWarning'),
     });
   }

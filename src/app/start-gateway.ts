@@ -16,7 +16,7 @@ import { systemRandomness } from '../security/randomness.ts';
 import { createLogger, type FlushableLogger } from '../telemetry/logger.ts';
 import { createMetrics, type PrometheusMetrics } from '../telemetry/metrics.ts';
 import { apiKeys } from './api-keys.ts';
-import { composeGateway, composeServices } from './compose.ts';
+import { composeGateway, composeServices, openKeyRing } from './compose.ts';
 import { certificatePathsOf, followCertificate } from './follow-certificate.ts';
 import { ADMIN_KEY_FILE } from './key-files.ts';
 import { type NodeIdentity, nodeIdentity } from './node-identity.ts';
@@ -49,12 +49,12 @@ export async function startGateway(
   const version = readVersion();
   const log = createLogger({ level: config.logLevel, format: config.logFormat });
   const metrics = createMetrics();
-  const store = await openStore(config);
+  const keyRing = openKeyRing(config);
+  const store = await openStore(config, keyRing.ids);
   let identity: NodeIdentity | null = null;
   try {
-    const composed = composeServices(config, profile, store, log, metrics);
+    const composed = composeServices(config, profile, store, keyRing, log, metrics);
     const services = adaptation.services?.(composed) ?? composed;
-    await store.checkKeys?.(services.secretKeys.ids);
     const gateway = composeGateway(config, services, version, adaptation.lease);
     const adminKey = findAdminKey(config, profile);
     const context = httpContext(config, gateway, metrics, version, apiKeys(adminKey.key, services, gateway));

@@ -167,12 +167,6 @@ export interface Store {
    * are none: the listener reads what there is. It must not throw.
    */
   readonly watch?: (listener: (news: StoreNews) => void) => () => void;
-  /**
-   * Takes the ids of the keys that this process has for secrets, the one that seals first. Rejects when
-   * secrets here were last sealed with a key that is none of them: the process could not read them, and
-   * what it seals others could not read. Absent where a key file lies beside the store.
-   */
-  readonly checkKeys?: (keyIds: readonly string[]) => Promise<void>;
   /** The nodes that share the store. Absent when there can be no other process. */
   readonly nodes?: NodeRegistry;
   /** Resolves when the store can append; rejects with why it cannot. */

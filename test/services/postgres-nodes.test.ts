@@ -138,13 +138,33 @@ describe('two nodes on one database', () => {
 
 describe('nodes with keys for secrets', () => {
   it('are refused when they lack the key that another one seals with, and may rotate', async () => {
-    const [one, two] = await openTwo();
-    await one.checkKeys?.(['old']);
-    await two.checkKeys?.(['old']);
-    await expect(two.checkKeys?.(['other'])).rejects.toThrow(/sealed with the key old.*RINGBACK_SECRET_KEY/);
-    await one.checkKeys?.(['new', 'old']);
-    await expect(two.checkKeys?.(['old'])).rejects.toThrow(/sealed with the key new/);
-    await two.checkKeys?.(['old', 'new']);
+    const schema = newSchema();
+    const open = async (...keyIds: string[]): Promise<void> => {
+      stores.push(await openPostgresStore({ url: `${server.url()}?schema=${schema}`, keyIds }));
+    };
+    await open('old');
+    await open('old');
+    await expect(open('other')).rejects.toThrow(/sealed with the key old.*RINGBACK_SECRET_KEY/);
+    await open('new', 'old');
+    await expect(open('old')).rejects.toThrow(/sealed with the key new/);
+    await open('old', 'new');
+  });
+
+  it('are refused before the schema is brought up to date, or anything else is written', async () => {
+    const schema = newSchema();
+    const url = `${server.url()}?schema=${schema}`;
+    await (await openPostgresStore({ url, keyIds: ['ours'] })).close();
+    const seen = `
+      SELECT (SELECT max(number) FROM ${schema}.migrations) AS schema_version,
+        to_regclass('${schema}.nodes')::text AS nodes, (SELECT xmin::text FROM ${schema}.store_state) AS written_by`;
+    const before = await withClient(server.url(), async (client) => {
+      await client.query(`DROP TABLE ${schema}.nodes; DELETE FROM ${schema}.migrations WHERE number >= 3`);
+      return (await client.query(seen)).rows;
+    });
+    expect(before).toMatchObject([{ schema_version: 2, nodes: null }]);
+    await expect(openPostgresStore({ url, keyIds: ['theirs'] })).rejects.toThrow(/sealed with the key ours/);
+    const after = await withClient(server.url(), async (client) => (await client.query(seen)).rows);
+    expect(after).toEqual(before);
   });
 });
 

@@ -4,7 +4,7 @@ import { type AppendOp, AppendEvents, bytesOfAppend, namesOfAppend } from './app
 import { claimDue } from './claim-due.ts';
 import { Database } from './database.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
-import { checkKeys } from './key-check.ts';
+import { refuseOtherKeys, rememberKey } from './key-check.ts';
 import { dueByThisClock } from './due-by-this-clock.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
@@ -31,6 +31,12 @@ export interface PostgresStoreOptions {
   readonly url: string;
   /** Bytes on disk beyond which appends are refused; 0 or absent = no limit. */
   readonly maxBytes?: number;
+  /**
+   * Ids of the keys that this process has for secrets, the one that seals first. When secrets here were last
+   * sealed with a key that is none of them it is refused: it could not read them, and others not what it
+   * seals. Absent = it reads and seals none.
+   */
+  readonly keyIds?: readonly string[];
   /** Hears what is not as it should be, but can be lived with. */
   readonly warn?: (message: string) => void;
 }
@@ -47,20 +53,25 @@ const GROUP_BYTES = 8 * 1024 * 1024;
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const address = readDatabaseUrl(options.url);
-  const warnings = await prepare(address);
+  const warnings = await prepare(address, options.keyIds);
   for (const warning of warnings) options.warn?.(warning);
   const database = new Database(address, { notePresence });
   const limit = new SizeLimit(options.maxBytes ?? 0, () => sizeBytes(database));
   return assemble(database, address, limit);
 }
 
-/** Checks the server and brings the schema up to date, on a connection of its own. */
-function prepare(address: DatabaseAddress): Promise<readonly string[]> {
+/** Checks the server and brings the schema up to date, on a connection of its own. Nothing is written before the checks. */
+function prepare(
+  address: DatabaseAddress,
+  keyIds: readonly string[] | undefined,
+): Promise<readonly string[]> {
   return onStartConnection(address, async ({ run, warnings }) => {
     await checkOwner(run, address);
     await refuseHalfMoved(run, address.schema);
+    if (keyIds !== undefined) await refuseOtherKeys(run, address.schema, keyIds);
     await migrate(run, address.schema);
     await checkSchema(run, address.schema);
+    if (keyIds !== undefined) await rememberKey(run, keyIds);
     await dueByThisClock(run, Date.now());
     return warnings;
   });
@@ -98,7 +109,6 @@ function assemble(database: Database, address: DatabaseAddress, limit: SizeLimit
     replays: replays(database),
     upkeep: upkeep(database, partitions),
     nodes: nodeRegistry(database),
-    checkKeys: (keyIds) => checkKeys(database, keyIds),
     watch: (listener) => watch.watch(listener),
     check: async () => {
       await database.run('work', { text: 'UPDATE store_state SET probes = probes + 1' });
