@@ -168,6 +168,11 @@ describe('asynchronous output', () => {
   it.each([
     ['when the process ends', ''],
     ['when it exits after a flush', 'await logger.flush(); process.exit(0);'],
+    ['when it exits at once', 'process.exit(0);'],
+    [
+      'when it ends by an error',
+      'process.once("uncaughtException", () => process.exit(0)); throw new Error("x");',
+    ],
   ])('loses no line %s', async (_, end) => {
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script(end)], {
       maxBuffer: 2 ** 26,

@@ -62,17 +62,91 @@ interface Output extends DestinationStream {
 
 function openOutput({ fd = 1, write }: LoggerOptions): Output {
   if (write !== undefined) return { write, flushed: () => Promise.resolve() };
-  // minLength 1 writes each line at once, but unlike 0 lets flush() wait for the write under way.
+  // minLength 1 writes each piece at once, but unlike 0 lets flush() wait for the write under way.
   const stream = destination({ fd, sync: false, minLength: 1, maxLength: MAX_WAITING_BYTES });
   // A full disk or a reader that went away must not stop the gateway; there is nowhere to tell it.
   stream.on('error', () => undefined);
+  const lines = new GatheredLines(
+    (text) => stream.write(text),
+    (text) => {
+      stream.flushSync();
+      writeAtOnce(fd, text);
+    },
+  );
   return {
-    write: (line) => stream.write(line),
-    flushed: () =>
-      new Promise((resolve) => {
+    write: (line) => lines.add(line),
+    flushed: () => {
+      lines.end();
+      return new Promise((resolve) => {
         stream.flush(() => resolve());
-      }),
+      });
+    },
   };
+}
+
+/** A write that is begun while the process exits would not come to its end. */
+function writeAtOnce(fd: number, text: string): void {
+  const stream = destination({ fd, sync: true });
+  stream.on('error', () => undefined);
+  stream.write(text);
+}
+
+/** Those that hold something. */
+const begun = new Set<GatheredLines>();
+process.on('exit', () => {
+  for (const lines of begun) lines.endAtExit();
+});
+
+/** The least time from one write to the next. */
+const PAUSE_MS = 10;
+
+/**
+ * Gathers lines: a busy gateway writes thousands in a second, and to hand each to the operating system by
+ * itself cost more than to make it. The first after a pause goes out with the turn of the event loop in
+ * which it was written.
+ */
+class GatheredLines {
+  readonly #write: (text: string) => void;
+  readonly #writeAtExit: (text: string) => void;
+  #text = '';
+  #writtenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(write: (text: string) => void, writeAtExit: (text: string) => void) {
+    this.#write = write;
+    this.#writeAtExit = writeAtExit;
+  }
+
+  add(line: string): void {
+    if (this.#text === '') {
+      begun.add(this);
+      this.#endSoon();
+    }
+    this.#text += line;
+  }
+
+  end(): void {
+    const text = this.#take();
+    if (text === '') return;
+    this.#writtenAt = performance.now();
+    this.#write(text);
+  }
+
+  endAtExit(): void {
+    this.#writeAtExit(this.#take());
+  }
+
+  #endSoon(): void {
+    const leftMs = this.#writtenAt + PAUSE_MS - performance.now();
+    if (leftMs <= 0) setImmediate(() => this.end());
+    else setTimeout(() => this.end(), leftMs).unref();
+  }
+
+  #take(): string {
+    const text = this.#text;
+    this.#text = '';
+    begun.delete(this);
+    return text;
+  }
 }
 
 function prettyStream(output: Output, { fd = 1, colour }: LoggerOptions): DestinationStream {
