@@ -9,19 +9,30 @@ const NO_BODY = new Uint8Array(0);
 
 type IngestRoute = { Params: { key: string; '*'?: string } };
 
-/** `ALL /in/:key`: raw bytes in, and an answer only when the event is on disk. */
+/**
+ * `ALL /in/:key`: raw bytes in, and an answer only when the event is on disk.
+ *
+ * The request is answered in the first hook and never gets to its handler: what Fastify does in between
+ * is for bodies and schemas that it reads itself, and took a tenth of the time of an accepted event.
+ */
 export function ingestRoutes(app: FastifyInstance, context: HttpContext): void {
-  const handler = (request: FastifyRequest<IngestRoute>, reply: FastifyReply): Promise<FastifyReply> =>
-    ingest(context, request, reply);
-  app.all<IngestRoute>('/in/:key', handler);
-  app.all<IngestRoute>('/in/:key/*', handler);
+  const route = {
+    onRequest: (request: FastifyRequest<IngestRoute>, reply: FastifyReply): void =>
+      void ingest(context, request, reply),
+  };
+  app.all<IngestRoute>('/in/:key', route, unreached);
+  app.all<IngestRoute>('/in/:key/*', route, unreached);
+}
+
+function unreached(): never {
+  throw new Error('unreachable: the hook answers');
 }
 
 async function ingest(
   context: HttpContext,
   request: FastifyRequest<IngestRoute>,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<void> {
   const { raw } = request;
   const { key } = request.params;
   const path = (raw.url ?? '').slice('/in/'.length + key.length);
@@ -44,19 +55,19 @@ async function ingest(
     if (tooLarge) throw context.ingest.tooLarge(active, { ...call, body });
     context.budget.take(body.byteLength);
     try {
-      return send(reply, await context.ingest.accept(active, { ...call, body }), request.id);
+      send(reply, await context.ingest.accept(active, { ...call, body }), request.id);
     } finally {
       context.budget.giveBack(body.byteLength);
     }
   } catch (error) {
     // Without "connection: close": Node would close under the sender, which then never reads why.
     if (!raw.readableEnded) drain(raw);
-    return sendProblem(reply, context.asProblem(error, request.id), request.id);
+    void sendProblem(reply, context.asProblem(error, request.id), request.id);
   }
 }
 
 /** The request id goes along also where the provider wants its own answer: `ringback why ID` takes it. */
-function send(reply: FastifyReply, result: IngestAnswer, requestId: string): FastifyReply {
+function send(reply: FastifyReply, result: IngestAnswer, requestId: string): void {
   if (result.answer !== null) {
     const { status, headers, body } = result.answer;
     reply.code(status).header('x-request-id', requestId);
@@ -65,13 +76,14 @@ function send(reply: FastifyReply, result: IngestAnswer, requestId: string): Fas
       reply.header('ringback-event', result.eventId);
       if (result.duplicate) reply.header('ringback-duplicate', 'true');
     }
-    return reply.headers(headers).send(body);
+    void reply.headers(headers).send(body);
+    return;
   }
   if (result.kind === 'handshake') throw new Problem('internal_error', 'a handshake without an answer');
   // Written by hand: two fields that need no escaping, on the hottest path there is.
-  return reply
-    .code(202)
-    .header('x-request-id', requestId)
-    .type('application/json; charset=utf-8')
-    .send(`{"id":"${result.eventId}","duplicate":${result.duplicate}}`);
+  const body = `{"id":"${result.eventId}","duplicate":${result.duplicate}}`;
+  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', `${body.length}`];
+  headers.push('x-request-id', requestId);
+  reply.hijack();
+  reply.raw.writeHead(202, headers).end(body, 'latin1');
 }
