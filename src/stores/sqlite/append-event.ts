@@ -1,15 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Appended } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
-import {
-  type AppendRows,
-  deliveryValues,
-  EVENT_COLUMNS,
-  NEW_DELIVERY_COLUMNS,
-  number,
-  text,
-  type Values,
-} from './rows.ts';
+import { type AppendRows, EVENT_COLUMNS, NEW_DELIVERY_COLUMNS, number, text, type Values } from './rows.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
@@ -19,11 +11,11 @@ export class AppendEvent {
   readonly #insertEvent: StatementSync;
   readonly #insertDelivery: StatementSync;
   readonly #sequence: Sequence;
-  readonly #isHeld: (orderKey: string) => boolean;
+  readonly #order: OrderGate;
 
   constructor(db: DatabaseSync, sequence: Sequence, order: OrderGate) {
     this.#sequence = sequence;
-    this.#isHeld = (orderKey) => order.isHeld(orderKey);
+    this.#order = order;
     // An expired key is taken over in place; a live one changes no row.
     this.#takeKey = db.prepare(`
       INSERT INTO dedupe (scope, key, event_id, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)
@@ -41,26 +33,39 @@ export class AppendEvent {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   }
 
-  append(rows: AppendRows): Appended {
-    const { id, tenant, receivedAt } = rows;
+  /** The event's position in the log, or whose event it repeats. */
+  append(rows: AppendRows, body: Uint8Array): number | Appended {
+    const [receivedAt, event, dedupe, idempotency, deliveries] = rows;
     // Looked at before anything is written: what it takes must not stay behind when the other is held.
-    if (rows.idempotency !== null) {
-      const held = this.#heldBy(rows.idempotency, receivedAt) ?? this.#heldBy(rows.dedupe, receivedAt);
+    if (idempotency !== null) {
+      const held = this.#heldBy(idempotency, receivedAt) ?? this.#heldBy(dedupe, receivedAt);
       if (held !== null) return held;
-      this.#takeKey.run(...rows.idempotency, receivedAt);
+      this.#takeKey.run(...idempotency, receivedAt);
     }
-    if (rows.dedupe !== null) {
-      const taken = this.#takeKey.run(...rows.dedupe, receivedAt);
-      if (taken.changes === 0) return this.#duplicateOf(rows.dedupe);
+    if (dedupe !== null) {
+      const taken = this.#takeKey.run(...dedupe, receivedAt);
+      if (taken.changes === 0) return this.#duplicateOf(dedupe);
     }
     const seq = this.#sequence.next(receivedAt);
-    this.#insertEvent.run(...rows.event, seq);
-    for (const delivery of rows.deliveries) {
+    this.#insertEvent.run(...event, body, seq);
+    const [, tenant] = event;
+    for (const delivery of deliveries) {
       const deliverySeq = this.#sequence.next(receivedAt);
-      const owed = deliveryValues(delivery, this.#isHeld);
+      const owed = this.#order.inTurn(delivery);
       this.#insertDelivery.run(...owed, deliverySeq, tenant, seq, receivedAt, receivedAt);
     }
-    return { eventId: id, duplicate: false, conflict: false, seq };
+    return seq;
+  }
+
+  /** One after the other; `bodies` are those of all, `sizes` says how long each is. */
+  appendAll(all: readonly AppendRows[], sizes: readonly number[], bodies: Uint8Array): (number | Appended)[] {
+    let at = 0;
+    return all.map((rows, place) => {
+      const until = at + (sizes[place] ?? 0);
+      const body = bodies.subarray(at, until);
+      at = until;
+      return this.append(rows, body);
+    });
   }
 
   #heldBy(claim: Values | null, receivedAt: number): Appended | null {

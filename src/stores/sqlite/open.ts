@@ -2,14 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Problem } from '../../domain/problem.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
-import type { EventLog } from '../../ports/event-log.ts';
+import type { Appended, AppendRequest, EventLog } from '../../ports/event-log.ts';
 import type { Queries, ReplayQueries } from '../../ports/queries.ts';
 import type { ReplayStore, SettingsStore, SettingVersion, Store, Upkeep } from '../../ports/store.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { FileLock } from './lock.ts';
 import type { ReadOperations } from './read-operations.ts';
 import { appendRows } from './rows.ts';
+import { settlementRows } from './settle.ts';
 import { StoreThread } from './store-thread.ts';
+import { concatenated } from './thread-messages.ts';
 import type { WriteOperations } from './write-operations.ts';
 
 type Writer = StoreThread<WriteOperations>;
@@ -86,19 +88,31 @@ function assemble(writer: Writer, reader: Reader, lock: FileLock): Store {
 
 function eventLog(writer: Writer): EventLog {
   return {
-    append: (request) => writer.call('append', appendRows(request)),
-    appendAll: (requests) =>
-      writer.call(
-        'appendAll',
-        requests.map((request) => appendRows(request)),
-      ),
+    append: async (request) =>
+      appended(request, await writer.call('append', appendRows(request), request.event.body)),
+    appendAll: async (requests) => {
+      const bodies = requests.map(({ event }) => event.body);
+      const ask = {
+        all: requests.map((request) => appendRows(request)),
+        sizes: bodies.map((body) => body.byteLength),
+      };
+      const given = await writer.call('appendAll', ask, concatenated(bodies));
+      return requests.map((request, place) => appended(request, given[place]));
+    },
     claimDue: (request) => writer.call('claimDue', request),
-    settle: (settlement) => writer.call('settle', settlement),
+    settle: (settlement) => writer.call('settle', settlementRows(settlement)),
     pendingLanes: () => writer.call('pendingLanes', null),
     endPending: (request) => writer.call('endPending', request),
     releaseHeld: (request) => writer.call('releaseHeld', request),
     bringForward: (deliveryId, atMs) => writer.call('bringForward', { deliveryId, atMs }),
   };
+}
+
+/** A fresh event crosses threads as its position alone. */
+function appended({ event }: AppendRequest, given: number | Appended | undefined): Appended {
+  if (given === undefined) throw new Error('the writer answered fewer appends than it was given');
+  if (typeof given !== 'number') return given;
+  return { eventId: event.id, duplicate: false, conflict: false, seq: given };
 }
 
 function queries(writer: Writer, reader: Reader): Queries & ReplayQueries {

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
+import type { DeliveryValues } from './rows.ts';
 
 const UNFINISHED = `order_key = ? AND state IN ('pending', 'leased')`;
 
@@ -19,9 +20,13 @@ export class OrderGate {
         AND state = 'pending' AND reason = '${WAITS_FOR_ORDER}'`);
   }
 
-  /** Whether an earlier delivery of the key is still to come to its end. */
-  isHeld(orderKey: string): boolean {
-    return this.#unfinished.get(orderKey) !== undefined;
+  /** Lets a new delivery wait while an earlier one of its key is still to come to its end. */
+  inTurn(delivery: DeliveryValues): DeliveryValues {
+    const [id, subscription, destination, state, attempts, , leaseUntil, leaseToken, , orderKey] = delivery;
+    if (orderKey === null || state !== 'pending') return delivery;
+    if (this.#unfinished.get(orderKey) === undefined) return delivery;
+    const reason = WAITS_FOR_ORDER;
+    return [id, subscription, destination, state, attempts, null, leaseUntil, leaseToken, reason, orderKey];
   }
 
   /** Makes the first that waits due, when nothing is before it any more. */

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ConnectionOptions, openReader } from './connection.ts';
 import { readOperations } from './read-operations.ts';
-import { type Answer, type Call, type Request, toWire } from './thread-messages.ts';
+import { type Answers, type Call, callsOf, type Request, toWire, type WireError } from './thread-messages.ts';
 
 /** The thread that answers questions: a heavy one delays other questions, never an acknowledgement. */
 const db = openReader(workerData as ConnectionOptions);
@@ -15,16 +15,21 @@ parentPort?.on('message', (request: Request | 'close') => {
     parentPort?.close();
     return;
   }
-  parentPort?.postMessage(request.calls.map((call) => answer(call)));
+  parentPort?.postMessage(answersTo(callsOf(request)));
 });
 parentPort?.postMessage('ready');
 
-function answer(call: Call): Answer {
-  try {
-    const operation = operations.get(call.operation);
-    if (operation === undefined) throw new Error(`the reader knows no operation ${call.operation}`);
-    return { ok: true, value: operation(call.argument) };
-  } catch (error) {
-    return { ok: false, error: toWire(error) };
-  }
+function answersTo(calls: readonly Call[]): Answers {
+  const errors: [number, WireError][] = [];
+  const values = calls.map(({ operation: name, argument }, place) => {
+    try {
+      const operation = operations.get(name);
+      if (operation === undefined) throw new Error(`the reader knows no operation ${name}`);
+      return operation(argument);
+    } catch (error) {
+      errors.push([place, toWire(error)]);
+      return null;
+    }
+  });
+  return { values, errors };
 }

@@ -65,7 +65,7 @@ function insertDeliveries(
     const row = event.get(delivery.eventId);
     if (row === undefined) continue;
     const place = sequence.next(step.atMs);
-    const owed = deliveryValues(delivery, (orderKey) => order.isHeld(orderKey));
+    const owed = order.inTurn(deliveryValues(delivery));
     const { atMs, replayId } = step;
     insert.run(
       ...owed,

@@ -4,7 +4,6 @@ import {
   type AttemptOutcome,
   type Delivery,
   type DeliveryState,
-  WAITS_FOR_ORDER,
 } from '../../domain/delivery.ts';
 import type { EventOrigin, LoggedEvent } from '../../domain/event.ts';
 import type { ProblemCode } from '../../domain/problem.ts';
@@ -15,17 +14,17 @@ import type { AppendRequest, NewDelivery, DedupeClaim } from '../../ports/event-
 export type Row = Record<string, SQLOutputValue>;
 export type Values = SQLInputValue[];
 
-/** An append as the writer thread gets it: a flat row for the event, which crosses threads cheaper. */
-export interface AppendRows {
-  readonly id: string;
-  readonly tenant: string;
-  readonly receivedAt: number;
-  readonly event: Values;
-  readonly dedupe: Values | null;
-  readonly idempotency: Values | null;
-  readonly deliveries: readonly NewDelivery[];
-}
+/** An append as the writer thread gets it, but for the body. */
+export type AppendRows = readonly [
+  receivedAt: number,
+  /** Values of `EVENT_COLUMNS`, without the body. */
+  event: readonly [id: string, tenant: string, ...Values],
+  dedupe: Values | null,
+  idempotency: Values | null,
+  deliveries: readonly DeliveryValues[],
+];
 
+/** Its last column is the body. */
 export const EVENT_COLUMNS =
   'id, tenant, source_id, source, type, key, subject, external_id, correlation_id, causation_id, ' +
   'occurred_at, received_at, content_type, headers, settings_version, origin, body';
@@ -39,11 +38,9 @@ export function appendRows(request: AppendRequest): AppendRows {
     claim.fingerprint,
     claim.expiresAt,
   ];
-  return {
-    id: event.id,
-    tenant: event.tenant,
-    receivedAt: event.receivedAt,
-    event: [
+  return [
+    event.receivedAt,
+    [
       event.id,
       event.tenant,
       event.sourceId,
@@ -60,39 +57,45 @@ export function appendRows(request: AppendRequest): AppendRows {
       JSON.stringify(event.headers),
       event.settingsVersion,
       JSON.stringify(event.origin),
-      exactBytes(event.body),
     ],
-    dedupe: dedupe === null ? null : claimed(dedupe),
-    idempotency: idempotency === undefined ? null : claimed(idempotency),
-    deliveries: request.deliveries,
-  };
+    dedupe === null ? null : claimed(dedupe),
+    idempotency === undefined ? null : claimed(idempotency),
+    request.deliveries.map((delivery) => deliveryValues(delivery)),
+  ];
 }
 
 /** What differs between new deliveries; the writer adds the place and what the event says. */
 export const NEW_DELIVERY_COLUMNS =
   'id, subscription_id, destination_id, state, attempts, due_at, lease_until, lease_token, reason, order_key';
 
-/** Values of `NEW_DELIVERY_COLUMNS`. `isHeld` tells whether an order key has an unfinished delivery. */
-export function deliveryValues(delivery: NewDelivery, isHeld: (orderKey: string) => boolean): Values {
+/** Values of `NEW_DELIVERY_COLUMNS`. */
+export type DeliveryValues = readonly [
+  id: string,
+  subscriptionId: string | null,
+  destinationId: string,
+  state: DeliveryState,
+  attempts: number,
+  dueAt: number | null,
+  leaseUntil: number | null,
+  leaseToken: string | null,
+  reason: string | null,
+  orderKey: string | null,
+];
+
+export function deliveryValues(delivery: NewDelivery): DeliveryValues {
   const { initial, orderKey } = delivery;
-  const waits = initial.state === 'pending' && orderKey !== undefined && isHeld(orderKey);
   return [
     delivery.id,
     delivery.subscriptionId,
     delivery.destinationId,
     initial.state,
     initial.state === 'leased' ? 1 : 0,
-    initial.state === 'pending' && !waits ? initial.dueAt : null,
+    initial.state === 'pending' ? initial.dueAt : null,
     initial.state === 'leased' ? initial.leaseUntil : null,
     initial.state === 'leased' ? initial.token : null,
-    waits ? WAITS_FOR_ORDER : 'reason' in initial ? initial.reason : null,
+    'reason' in initial ? initial.reason : null,
     orderKey ?? null,
   ];
-}
-
-/** A copy with a buffer of its own: cloning a view across threads copies all of what it looks into. */
-export function exactBytes(view: Uint8Array): Uint8Array {
-  return view.byteLength === view.buffer.byteLength ? view : new Uint8Array(view);
 }
 
 export function eventFromRow(row: Row): LoggedEvent {

@@ -1,7 +1,51 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Attempt, DeliveryState } from '../../domain/delivery.ts';
 import type { Settlement } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
 import { number, type Row, textOrNull } from './rows.ts';
+
+/** A settlement as the writer thread gets it. */
+export type SettlementRows = readonly [
+  /** Delivery and token. */
+  lease: readonly [id: string, token: string],
+  next: readonly [state: DeliveryState, dueAt: number | null, reason: string | null, updatedAt: number],
+  attempt: AttemptValues | null,
+];
+
+/** What an attempt's row holds beside which delivery it is of, and when the next one is due. */
+type AttemptValues = readonly [
+  number: number,
+  startedAt: number,
+  durationMs: number,
+  outcome: string,
+  status: number | null,
+  error: string | null,
+  responseHeaders: string,
+  responseBody: string,
+];
+
+export function settlementRows({ deliveryId, token, atMs, attempt, next }: Settlement): SettlementRows {
+  const dueAt = next.state === 'pending' ? next.dueAt : null;
+  const reason = next.state === 'succeeded' ? null : next.reason;
+  return [
+    [deliveryId, token],
+    [next.state, dueAt, reason, atMs],
+    attempt === null ? null : attemptValues(attempt),
+  ];
+}
+
+function attemptValues(attempt: Attempt): AttemptValues {
+  return [
+    attempt.number,
+    attempt.startedAt,
+    attempt.durationMs,
+    attempt.outcome,
+    attempt.status,
+    attempt.error,
+    JSON.stringify(attempt.responseHeaders),
+    attempt.responseBody,
+  ];
+}
 
 /** Records what became of leased deliveries, inside the caller's transaction. */
 export class Settle {
@@ -27,45 +71,24 @@ export class Settle {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   }
 
-  settle(settlement: Settlement): 'settled' | 'lease_lost' {
-    const { attempt, next } = settlement;
-    const dueAt = next.state === 'pending' ? next.dueAt : null;
-    const reason = next.state === 'succeeded' ? null : next.reason;
-    const guard = [settlement.deliveryId, settlement.token] as const;
-    if (attempt === null) {
-      const given = this.#giveBack.get(next.state, dueAt, reason, settlement.atMs, ...guard);
-      if (given === undefined) return 'lease_lost';
-      this.#releaseNext(given, settlement);
-      return 'settled';
-    }
-    const row = this.#settle.get(
-      next.state,
-      dueAt,
-      reason,
-      settlement.atMs,
-      attempt.status,
-      attempt.error,
-      ...guard,
-    );
+  settle([lease, next, attempt]: SettlementRows): 'settled' | 'lease_lost' {
+    const row = attempt === null ? this.#giveBack.get(...next, ...lease) : this.#ended(lease, next, attempt);
     if (row === undefined) return 'lease_lost';
-    this.#record.run(
-      number(row, 'seq'),
-      attempt.number,
-      attempt.startedAt,
-      attempt.durationMs,
-      attempt.outcome,
-      attempt.status,
-      attempt.error,
-      JSON.stringify(attempt.responseHeaders),
-      attempt.responseBody,
-      dueAt,
-    );
-    this.#releaseNext(row, settlement);
+    if (attempt !== null) {
+      const [, dueAt] = next;
+      this.#record.run(number(row, 'seq'), ...attempt, dueAt);
+    }
+    this.#releaseNext(row, next);
     return 'settled';
   }
 
-  #releaseNext(row: Row, { next, atMs }: Settlement): void {
+  #ended(lease: SettlementRows[0], next: SettlementRows[1], attempt: AttemptValues): Row | undefined {
+    const [, , , , status, error] = attempt;
+    return this.#settle.get(...next, status, error, ...lease);
+  }
+
+  #releaseNext(row: Row, [state, , , atMs]: SettlementRows[1]): void {
     const orderKey = textOrNull(row, 'order_key');
-    if (orderKey !== null && next.state !== 'pending') this.#order.release(orderKey, atMs);
+    if (orderKey !== null && state !== 'pending') this.#order.release(orderKey, atMs);
   }
 }

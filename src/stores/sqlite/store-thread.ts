@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../../domain/problem.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { type Answer, type Call, fromWire } from './thread-messages.ts';
+import { type Answers, type Call, fromWire, toRequest } from './thread-messages.ts';
 
 interface Waiting extends Call {
   readonly resolve: (value: unknown) => void;
@@ -9,6 +9,8 @@ interface Waiting extends Call {
 }
 
 type Operations = Record<string, (argument: never) => unknown>;
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Sends calls to a thread, those of one turn of the event loop in one message. The thread takes all that
@@ -43,21 +45,22 @@ export class StoreThread<Calls> {
       worker.once('message', () => resolve());
       worker.once('error', reject);
     });
-    worker.on('message', (answers: Answer[]) => thread.#answered(answers));
+    worker.on('message', (answers: Answers) => thread.#answered(answers));
     worker.on('error', (error) => thread.#fail(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => thread.#fail(new Error('the store thread has ended')));
     return thread;
   }
 
-  /** Runs one operation; resolves after its group's commit. */
+  /** Runs one operation; resolves after its group's commit. `bytes` are copied before this returns to the loop. */
   call<Name extends keyof Calls & string>(
     operation: Name,
-    argument: Calls[Name] extends (argument: infer Argument) => unknown ? Argument : never,
-  ): Promise<Calls[Name] extends (argument: never) => infer Value ? Value : never>;
-  call(operation: keyof Operations, argument: unknown): Promise<unknown> {
+    argument: Calls[Name] extends (argument: infer Argument, ...rest: never[]) => unknown ? Argument : never,
+    bytes?: Uint8Array,
+  ): Promise<Calls[Name] extends (...all: never[]) => infer Value ? Value : never>;
+  call(operation: keyof Operations, argument: unknown, bytes = NO_BYTES): Promise<unknown> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#fresh.push({ operation, argument, resolve, reject });
+      this.#fresh.push({ operation, argument, bytes, resolve, reject });
       if (this.#fresh.length === 1) setImmediate(() => this.#send());
     });
   }
@@ -83,16 +86,17 @@ export class StoreThread<Calls> {
     if (calls.length === 0) return;
     this.#fresh = [];
     this.#sent.push(...calls);
-    this.#worker.postMessage({ calls: calls.map(({ operation, argument }) => ({ operation, argument })) });
+    const request = toRequest(calls);
+    this.#worker.postMessage(request, [request.bytes.buffer]);
   }
 
-  #answered(answers: readonly Answer[]): void {
-    const answered = this.#sent.splice(0, answers.length);
-    for (const [index, waiting] of answered.entries()) {
-      const answer = answers[index];
-      if (answer === undefined) waiting.reject(new Error('the store thread left a call unanswered'));
-      else if (answer.ok) waiting.resolve(answer.value);
-      else waiting.reject(fromWire(answer.error));
+  #answered({ values, errors }: Answers): void {
+    const answered = this.#sent.splice(0, values.length);
+    const failed = new Map(errors);
+    for (const [place, waiting] of answered.entries()) {
+      const error = failed.get(place);
+      if (error === undefined) waiting.resolve(values[place]);
+      else waiting.reject(fromWire(error));
     }
     if (this.#sent.length + this.#fresh.length === 0) this.#drained?.();
   }

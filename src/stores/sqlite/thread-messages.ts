@@ -4,14 +4,59 @@ import { isProblemCode, Problem } from '../../domain/problem.ts';
 export interface Call {
   readonly operation: string;
   readonly argument: unknown;
+  /** Bodies, which are not part of the argument: see `Request`. Empty for most. */
+  readonly bytes: Uint8Array;
 }
 
+/**
+ * Calls as they cross threads. Cloning costs by the object and by the name, not by what they hold: so
+ * calls lie one after the other in one list, hot arguments are rows without names, and the bodies of all
+ * calls share one buffer, which changes hands.
+ */
 export interface Request {
-  readonly calls: readonly Call[];
+  /** Operation, argument, number of bytes; and again for the next call. */
+  readonly calls: readonly unknown[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-export type Answer =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: WireError };
+/** What the calls of one request or group gave, in their order. */
+export interface Answers {
+  readonly values: readonly unknown[];
+  /** Those that failed, by their place; they have no value. */
+  readonly errors: readonly (readonly [place: number, error: WireError])[];
+}
+
+export function toRequest(calls: readonly Call[]): Request {
+  return {
+    calls: calls.flatMap(({ operation, argument, bytes }) => [operation, argument, bytes.byteLength]),
+    bytes: concatenated(calls.map(({ bytes }) => bytes)),
+  };
+}
+
+export function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.byteLength;
+  }
+  return all;
+}
+
+export function callsOf({ calls, bytes }: Request): Call[] {
+  const found: Call[] = [];
+  let at = 0;
+  for (let place = 0; place < calls.length; place += 3) {
+    const until = at + Number(calls[place + 2]);
+    found.push({
+      operation: String(calls[place]),
+      argument: calls[place + 1],
+      bytes: bytes.subarray(at, until),
+    });
+    at = until;
+  }
+  return found;
+}
 
 /** An error as it crosses threads: structured cloning keeps neither class nor code. */
 export interface WireError {

@@ -1,13 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
-import type {
-  Appended,
-  ClaimRequest,
-  ClaimResult,
-  EndRequest,
-  ReleaseRequest,
-  Settlement,
-} from '../../ports/event-log.ts';
+import type { ClaimRequest, ClaimResult, EndRequest, ReleaseRequest } from '../../ports/event-log.ts';
 import type { Rejection, Replay } from '../../domain/records.ts';
 import type { ChangeAuthor, KeyUse, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
 import { AppendEvent } from './append-event.ts';
@@ -26,7 +19,7 @@ import {
   removeSetting,
   replaceSetting,
 } from './settings.ts';
-import { Settle } from './settle.ts';
+import { Settle, type SettlementRows } from './settle.ts';
 import {
   EventPruning,
   failingDestinations,
@@ -51,10 +44,11 @@ export function writeOperations(db: DatabaseSync) {
   const rejections = new RejectionRing(db);
   const pruning = new EventPruning(db);
   return {
-    append: (rows: AppendRows): Appended => appendEvent.append(rows),
-    appendAll: (all: readonly AppendRows[]): Appended[] => all.map((rows) => appendEvent.append(rows)),
+    append: (rows: AppendRows, body: Uint8Array) => appendEvent.append(rows, body),
+    appendAll: (ask: { all: readonly AppendRows[]; sizes: readonly number[] }, bodies: Uint8Array) =>
+      appendEvent.appendAll(ask.all, ask.sizes, bodies),
     claimDue: (request: ClaimRequest): ClaimResult => claimDue.claim(request),
-    settle: (settlement: Settlement) => settle.settle(settlement),
+    settle: (rows: SettlementRows) => settle.settle(rows),
     pendingLanes: () => pendingLanes(db),
     endPending: (request: EndRequest) => endPending(db, order, request),
     releaseHeld: (request: ReleaseRequest) => releaseHeld(db, request),

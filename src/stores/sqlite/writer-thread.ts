@@ -3,7 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { type ConnectionOptions, openWriter } from './connection.ts';
 import { dueByThisClock } from './due-by-this-clock.ts';
 import { migrate } from './migrate.ts';
-import { type Answer, type Call, type Request, toWire } from './thread-messages.ts';
+import { type Answers, type Call, callsOf, type Request, toWire } from './thread-messages.ts';
 import { writeOperations } from './write-operations.ts';
 
 /** The thread that owns the one writing connection: a commit's wait for the disk blocks nobody else. */
@@ -14,7 +14,9 @@ migrate(db);
 db.exec(`UPDATE deliveries SET lease_until = 0 WHERE state = 'leased'`);
 dueByThisClock(db, Date.now());
 const operations = new Map(
-  Object.entries(writeOperations(db) as unknown as Record<string, (argument: unknown) => unknown>),
+  Object.entries(
+    writeOperations(db) as unknown as Record<string, (argument: unknown, bytes: Uint8Array) => unknown>,
+  ),
 );
 
 /** Calls in one transaction at the most: bounded so that a commit stays short, also after a pile-up. */
@@ -25,7 +27,7 @@ parentPort?.on('message', (first: Request | 'close') => {
   while (message !== undefined) {
     const calls: Call[] = [];
     while (message !== undefined && message !== 'close' && calls.length < GROUP_LIMIT) {
-      calls.push(...message.calls);
+      calls.push(...callsOf(message));
       message = nextMessage();
     }
     if (calls.length > 0) parentPort?.postMessage(runGroup(db, calls));
@@ -50,21 +52,28 @@ function close(): void {
 }
 
 /** All calls in one transaction; when that fails each in its own, so that one cannot fail the others. */
-function runGroup(database: DatabaseSync, calls: readonly Call[]): Answer[] {
+function runGroup(database: DatabaseSync, calls: readonly Call[]): Answers {
   try {
-    return inTransaction(database, calls);
+    return { values: inTransaction(database, calls), errors: [] };
   } catch (error) {
-    if (calls.length === 1) return [{ ok: false, error: toWire(error) }];
-    return calls.flatMap((call) => runGroup(database, [call]));
+    return calls.length === 1 ? { values: [null], errors: [[0, toWire(error)]] } : oneByOne(database, calls);
   }
 }
 
-function inTransaction(database: DatabaseSync, calls: readonly Call[]): Answer[] {
+function oneByOne(database: DatabaseSync, calls: readonly Call[]): Answers {
+  const alone = calls.map((call) => runGroup(database, [call]));
+  return {
+    values: alone.flatMap(({ values }) => values),
+    errors: alone.flatMap(({ errors }, place) => errors.map(([, error]) => [place, error] as const)),
+  };
+}
+
+function inTransaction(database: DatabaseSync, calls: readonly Call[]): unknown[] {
   database.exec('BEGIN IMMEDIATE');
   try {
-    const answers = calls.map((call): Answer => ({ ok: true, value: run(call) }));
+    const values = calls.map((call) => run(call));
     database.exec('COMMIT');
-    return answers;
+    return values;
   } catch (error) {
     // SQLite has rolled back by itself after some errors (a full disk), and then refuses to again.
     if (database.isTransaction) database.exec('ROLLBACK');
@@ -75,5 +84,5 @@ function inTransaction(database: DatabaseSync, calls: readonly Call[]): Answer[]
 function run(call: Call): unknown {
   const operation = operations.get(call.operation);
   if (operation === undefined) throw new Error(`the writer knows no operation ${call.operation}`);
-  return operation(call.argument);
+  return operation(call.argument, call.bytes);
 }
