@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { smeeStream } from '../api/smee.ts';
-import { Problem } from '../domain/problem.ts';
 import type { HttpContext } from './http-context.ts';
 import { lastEventId, type StreamStyle, type Streams } from './stream.ts';
 
@@ -9,24 +8,13 @@ const READERS_OF_A_CHANNEL = 50;
 
 /** `GET /smee/:channel`: what clients of smee.io read, for sources that have it switched on. */
 export function smeeRoute(app: FastifyInstance, context: HttpContext, streams: Streams): void {
-  const readers = new Map<string, number>();
   const options = { exposeHeadRoute: false };
-  app.get<{ Params: { channel: string } }>('/smee/:channel', options, async (request, reply) => {
+  app.get<{ Params: { channel: string } }>('/smee/:channel', options, (request, reply) => {
     const { channel } = request.params;
-    const count = readers.get(channel) ?? 0;
-    readers.set(channel, count + 1);
-    try {
-      return await streams.serve(request, reply, SMEE_STYLE, async (signal) => {
-        if (count >= READERS_OF_A_CHANNEL) {
-          throw new Problem('rate_limited', `a channel has up to ${READERS_OF_A_CHANNEL} readers`);
-        }
-        return smeeStream(context, channel, lastEventId(request), signal);
-      });
-    } finally {
-      const left = (readers.get(channel) ?? 1) - 1;
-      if (left === 0) readers.delete(channel);
-      else readers.set(channel, left);
-    }
+    return streams.serve(request, reply, SMEE_STYLE, (signal) => ({
+      reader: `channel ${channel}`,
+      messages: smeeStream(context, channel, lastEventId(request), signal),
+    }));
   });
 }
 
@@ -35,6 +23,8 @@ export function smeeRoute(app: FastifyInstance, context: HttpContext, streams: S
  * request. Ours carry ids, which every reader of event streams sends back when it has lost the line.
  */
 const SMEE_STYLE: StreamStyle = {
+  maxOfOne: READERS_OF_A_CHANNEL,
+  limit: `a channel has up to ${READERS_OF_A_CHANNEL} readers`,
   opening: (place) => `retry: 1000\nid: ${place}\nevent: ready\ndata: {}\n\n`,
   text: ({ id, event, data }) => {
     if (event === undefined) return `id: ${id}\nevent: ping\ndata: {}\n\n`;

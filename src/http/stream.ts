@@ -16,8 +16,21 @@ export interface OutgoingMessage {
 
 type Messages = AsyncGenerator<OutgoingMessage>;
 
+/** What a reader gets, and who reads: as many at once as its style allows. */
+export interface Reading {
+  readonly reader: string;
+  readonly messages: Messages;
+}
+
+/** Streams of one key at a time: each holds a connection and follows the log. */
+const STREAMS_OF_A_KEY = 100;
+
 /** How one kind of stream looks on the wire. */
 export interface StreamStyle {
+  /** Streams of one reader at a time. */
+  readonly maxOfOne: number;
+  /** Of what there are too many, for people. */
+  readonly limit: string;
   /** What is said first, before any message; `place` is where the stream begins. */
   readonly opening: (place: string) => string;
   readonly text: (message: OutgoingMessage) => string;
@@ -28,9 +41,10 @@ export function streamRoute(app: FastifyInstance, context: HttpContext, streams:
   app.get('/v1/stream', { exposeHeadRoute: false }, (request, reply) =>
     streams.serve(request, reply, OWN_STYLE, async (signal) => {
       const caller = await authenticated(context, request);
-      return eventStream(caller, request.query, lastEventId(request), signal, () =>
-        requireSame(caller.caller.principal, context, request),
-      );
+      const { principal } = caller.caller;
+      const stillSame = (): void => requireSame(principal, context, request);
+      const messages = eventStream(caller, request.query, lastEventId(request), signal, stillSame);
+      return { reader: `key ${principal.id}`, messages };
     }),
   );
 }
@@ -55,6 +69,8 @@ function requireSame(before: Principal, context: HttpContext, request: FastifyRe
 }
 
 const OWN_STYLE: StreamStyle = {
+  maxOfOne: STREAMS_OF_A_KEY,
+  limit: `a key has up to ${STREAMS_OF_A_KEY} streams at once`,
   opening: (place) => `retry: 1000\n${place === '' ? '' : `id: ${place}\n`}\n`,
   text: ({ id, event, data }) =>
     event === undefined
@@ -66,6 +82,7 @@ const OWN_STYLE: StreamStyle = {
 export class Streams {
   readonly #context: HttpContext;
   readonly #open = new Set<AbortController>();
+  readonly #readers = new Map<string, number>();
 
   constructor(context: HttpContext) {
     this.#context = context;
@@ -80,13 +97,44 @@ export class Streams {
     request: FastifyRequest,
     reply: FastifyReply,
     style: StreamStyle,
-    begin: (signal: AbortSignal) => Promise<Messages>,
+    begin: (signal: AbortSignal) => Reading | Promise<Reading>,
   ): Promise<FastifyReply> {
     const controller = new AbortController();
-    let messages;
+    let reading;
+    try {
+      reading = await begin(controller.signal);
+      this.#count(reading.reader, style);
+    } catch (error) {
+      return sendProblem(reply, this.#context.asProblem(error, request.id), request.id);
+    }
+    try {
+      return await this.#send(request, reply, style, reading.messages, controller);
+    } finally {
+      this.#uncount(reading.reader);
+    }
+  }
+
+  #count(reader: string, { maxOfOne, limit }: StreamStyle): void {
+    const count = this.#readers.get(reader) ?? 0;
+    if (count >= maxOfOne) throw new Problem('rate_limited', limit, { retryAfterS: 10 });
+    this.#readers.set(reader, count + 1);
+  }
+
+  #uncount(reader: string): void {
+    const left = (this.#readers.get(reader) ?? 1) - 1;
+    if (left === 0) this.#readers.delete(reader);
+    else this.#readers.set(reader, left);
+  }
+
+  async #send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    style: StreamStyle,
+    messages: Messages,
+    controller: AbortController,
+  ): Promise<FastifyReply> {
     let start;
     try {
-      messages = await begin(controller.signal);
       // The place first: what is accepted once the reader has our answer must be in its stream.
       start = await messages.next();
     } catch (error) {

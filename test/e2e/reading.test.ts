@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CATALOGUE } from '../../src/api/catalogue.ts';
 import { PROBLEMS } from '../../src/domain/problem.ts';
 import {
@@ -170,6 +170,30 @@ describe('G1: the stream', () => {
     }
     for (const id of Object.values(ids)) expect((await streams.all.next()).data.id).toBe(id);
     for (const stream of Object.values(streams)) stream.close();
+  });
+
+  test('G1 a key has up to 100 streams at once, another key has its own', async () => {
+    const created = await gateway.api('POST', '/v1/keys', { name: 'g1-streams', scopes: ['read'] });
+    const { key } = created.body as { key: string };
+    const ask = (token: string) =>
+      fetch(`${gateway.url}/v1/stream`, { headers: { authorization: `Bearer ${token}` } });
+    const open = await Promise.all(Array.from({ length: 100 }, () => ask(key)));
+    expect(open.map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 200));
+    const refused = await ask(key);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+    expect(await refused.json()).toMatchObject({
+      code: 'rate_limited',
+      detail: expect.stringContaining('100'),
+    });
+    const other = await Stream.open();
+    other.close();
+    await open.pop()?.body?.cancel();
+    await vi.waitFor(async () => {
+      const again = await ask(key);
+      await again.body?.cancel();
+      expect(again.status).toBe(200);
+    });
+    for (const { body } of open) await body?.cancel();
   });
 });
 
