@@ -102,11 +102,18 @@ export const deliver: Scenario = async ({ seconds, store }) => {
     const url = await wire(gateway, receiver.url, false);
     await load(url, BENCH_SECRET, 2);
     await settled(gateway);
-    const floor = await undiciAlone(receiver.url, seconds);
-    const startedAt = performance.now();
-    const { requests, non2xx } = await load(url, BENCH_SECRET, seconds * 2);
-    await settled(gateway);
-    const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
+    const rounds = [];
+    for (let round = 0; round < 3; round += 1) {
+      const floor = await undiciAlone(receiver.url, seconds / 2);
+      const startedAt = performance.now();
+      const { requests, non2xx } = await load(url, BENCH_SECRET, seconds);
+      await settled(gateway);
+      const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
+      rounds.push({ floor, perSecond, ratio: perSecond / floor });
+    }
+    const middle = rounds.toSorted((left, right) => left.ratio - right.ratio)[1];
+    if (middle === undefined) throw new Error('no rounds');
+    const { perSecond, floor } = middle;
     if (store.name === 'postgres') return [onServer(perSecond, floor)];
     return [
       figure(
