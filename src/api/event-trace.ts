@@ -28,12 +28,20 @@ const consideredOut = z.object({
     .object({ from: z.int(), to: z.int(), error: z.string().nullable() })
     .nullable()
     .describe('to the version that it asks for, by the catalogue as it is now'),
+  order: z
+    .object({
+      key: z.string().nullable().describe('null = the delivery goes as it can'),
+      error: z.string().nullable().describe('why `session_key` gave no key'),
+    })
+    .nullable()
+    .describe('what its delivery keeps its turn by; null = it did not take the event, or asks for no order'),
 });
 
 function consideredView({
   subscription,
   verdict,
   conversion,
+  order,
 }: ConsideredSubscription): z.input<typeof consideredOut> {
   return {
     subscription_id: subscription.id,
@@ -46,6 +54,7 @@ function consideredView({
       conversion === null
         ? null
         : { from: conversion.from, to: conversion.to, error: conversion.ok ? null : conversion.error },
+    order,
   };
 }
 
@@ -130,7 +139,11 @@ const trace = operation({
         const view = consideredView(considered);
         const conversion =
           view.conversion === null ? null : { ...view.conversion, error: hideOrNull(view.conversion.error) };
-        return { ...view, detail: hideOrNull(view.detail), conversion };
+        const order =
+          view.order === null
+            ? null
+            : { key: hideOrNull(view.order.key), error: hideOrNull(view.order.error) };
+        return { ...view, detail: hideOrNull(view.detail), conversion, order };
       }),
       deliveries: explained.deliveries.map((delivery) => tracedDeliveryView(delivery, hide)),
       replays: explained.replays.map((replay) => replayView(replay)),

@@ -118,9 +118,20 @@ async function tellSubscriptions(
     const mark = matched ? paint('green', 'yes') : paint('red', 'no ');
     const destination = await names.nameOf('destinations', textOf(one, 'destination_id'));
     const conversion = isRecord(one['conversion']) ? conversionText(one['conversion']) : '';
-    const reason = matched ? `goes to ${destination}${conversion}` : await refusalText(one, event, names);
+    const order = isRecord(one['order']) ? orderText(one['order']) : '';
+    const taken = `goes to ${destination}${conversion}${order}`;
+    const reason = matched ? taken : await refusalText(one, event, names);
     printText(`  ${mark}  ${show(one, 'name')}: ${reason}`);
   }
+}
+
+/** By what it keeps its turn, or why it has none although the subscription asks for order. */
+function orderText(order: JsonRecord): string {
+  const key = textOf(order, 'key');
+  if (key !== null) return `, in the order of ${printable(key)}`;
+  const error = textOf(order, 'error');
+  const why = error === null ? 'it has no key' : `its session_key fails: ${printable(error)}`;
+  return `, ${paint('red', 'without order')}: ${why}`;
 }
 
 /** Why a subscription did not take the event, with what it wants where that can be shown. */

@@ -7,7 +7,7 @@ import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import type { Conversion, EventViews } from './event-views.ts';
 import { type Hold, holdsOf, holdsWithin, suspensionsOf } from './holds.ts';
-import { filterAnswer } from './owed-deliveries.ts';
+import { filterAnswer, type OrderPlace, orderPlaceOf } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 
 export interface ConsideredSubscription {
@@ -15,6 +15,8 @@ export interface ConsideredSubscription {
   readonly verdict: MatchVerdict;
   /** To the version that the subscription asks for, by the catalogue as it is now; `null` = none is needed. */
   readonly conversion: Conversion | null;
+  /** `null` = it did not take the event, or asks for no order. */
+  readonly order: OrderPlace | null;
 }
 
 /** One delivery with all that was done for it, and when nothing was. */
@@ -160,7 +162,13 @@ export class Explain {
         const seen = this.#views.seenBy(subscription, event, input);
         const test = filter === null ? null : () => filterAnswer(filter.evaluate(seen));
         const verdict = stoppedVerdict(event, matchSubscription(event, subscription, test));
-        return { subscription, verdict, conversion: this.#views.conversion(subscription, event, input) };
+        const sessionKey = this.#directory.evaluable(subscription.sessionKey);
+        return {
+          subscription,
+          verdict,
+          conversion: this.#views.conversion(subscription, event, input),
+          order: verdict.matched ? orderPlaceOf(event, { subscription, sessionKey }, seen) : null,
+        };
       });
   }
 }

@@ -63,22 +63,36 @@ export class OwedDeliveries {
   }
 }
 
-/**
- * The name under which a delivery keeps its turn: the subscription's session key, else the event's key,
- * within the subscription. `null` = it goes as it can: nothing is ordered, or the event has no key.
- */
-export function orderKeyOf(event: Event, active: ActiveSubscription, input: ExpressionInput): string | null {
-  const { subscription, sessionKey } = active;
+/** Where a delivery stands in its subscription's order. */
+export interface OrderPlace {
+  /** `null` = it goes as it can, because the event has no key or `error` says why none was found. */
+  readonly key: string | null;
+  readonly error: string | null;
+}
+
+/** `null` = the subscription asks for no order. Else by its session key, or by the event's key. */
+export function orderPlaceOf(
+  event: Event,
+  { subscription, sessionKey }: Pick<ActiveSubscription, 'subscription' | 'sessionKey'>,
+  input: ExpressionInput,
+): OrderPlace | null {
   if (subscription.ordering === 'none') return null;
-  const key = sessionKey === null ? event.key : textOrNull(sessionKey.evaluate(input));
-  return key === null || key === '' ? null : `${subscription.id}/${key.slice(0, MAX_KEY_CHARS)}`;
+  if (sessionKey === null) return { key: keyOrNull(event.key), error: null };
+  const result = sessionKey.evaluate(input);
+  return result.ok ? { key: keyOrNull(result.value), error: null } : { key: null, error: result.error };
+}
+
+/** The name under which a delivery keeps its turn, within the subscription. `null` = it goes as it can. */
+export function orderKeyOf(event: Event, active: ActiveSubscription, input: ExpressionInput): string | null {
+  const key = orderPlaceOf(event, active, input)?.key ?? null;
+  return key === null ? null : `${active.subscription.id}/${key}`;
 }
 
 const MAX_KEY_CHARS = 512;
 
-function textOrNull(result: { ok: true; value: unknown } | { ok: false; error: string }): string | null {
-  if (!result.ok || result.value === null || result.value === undefined) return null;
-  return typeof result.value === 'string' ? result.value : JSON.stringify(result.value);
+function keyOrNull(value: unknown): string | null {
+  if (value === null || value === undefined || value === '') return null;
+  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_KEY_CHARS);
 }
 
 export function wants(event: Event, active: ActiveSubscription, input: ExpressionInput): boolean {

@@ -51,6 +51,16 @@ describe('why ID', () => {
     expect((await cli('why', refused.request_id)).stdout).toMatch(/refused with signature_missing/);
   });
 
+  test('shows by what a delivery keeps its turn, or why it has none although order is asked for', async () => {
+    const { id: to } = await createDestination(gateway, { url: receiver.url });
+    const ordered = { destination_id: to, types: ['turn.*'], ordering: 'key', session_key: 'data.data.cart' };
+    await subscribe(gateway, ordered);
+    const { id } = await publish(gateway, { type: 'turn.one', data: { data: { cart: 'c-1' } } });
+    const lost = await publish(gateway, { type: 'turn.one', data: { data: {} } });
+    expect((await cli('why', id)).stdout).toMatch(/goes to \S+, in the order of c-1/);
+    expect((await cli('why', lost.id)).stdout).toMatch(/, without order: its session_key fails: .*cart/);
+  });
+
   test('shows pauses, breakers, replays and the events that it caused', async () => {
     const name = 'why-held';
     const destination = await createDestination(gateway, { name, url: receiver.url });
