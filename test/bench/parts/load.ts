@@ -53,11 +53,17 @@ async function loadByWrk(
     `wrk.method = "POST"
 wrk.body = [==[${body}]==]
 ${assigned.join('\n')}
-local count, run = 0, "${process.pid}-${Date.now()}-"
+wrk.headers["x-github-delivery"] = "@@"
+local count, run, head, tail = 0, "${process.pid}-${Date.now()}-"
+-- Put together once: doing so for each request would take the load generator a third of its time.
+init = function()
+  local text = wrk.format()
+  local from, to = string.find(text, "@@", 1, true)
+  head, tail = string.sub(text, 1, from - 1), string.sub(text, to + 1)
+end
 request = function()
   count = count + 1
-  wrk.headers["x-github-delivery"] = run .. count
-  return wrk.format()
+  return head .. run .. count .. tail
 end
 done = function(summary, latency)
   io.write(string.format("RESULT %f %f %f %d %d\\n", summary.requests / (summary.duration / 1e6),
