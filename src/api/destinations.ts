@@ -12,20 +12,17 @@ import {
   instant,
   isoTime,
   isoTimeOrNull,
-  listOf,
   name,
-  noContent,
   nothing,
-  pageFields,
   rateLimitIn,
   rateLimitOut,
   rateLimitView,
-  settingsList,
   tenant,
 } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
 import { publicKeyOf } from './public-keys.ts';
-import { tenantFilter, tenantFor } from './tenancy.ts';
+import { tenantFor } from './tenancy.ts';
+import { getSetting, listSettings, removeSetting } from './setting-operations.ts';
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
 
@@ -286,43 +283,15 @@ const create = operation({
   },
 });
 
-const list = operation({
-  name: 'destinations.list',
-  method: 'GET',
-  path: '/v1/destinations',
-  scope: 'read',
-  summary: 'List destinations, newest first',
-  params: nothing,
-  query: z.strictObject({ ...pageFields, tenant: tenant.optional() }),
-  body: nothing,
-  output: listOf(destinationOut),
-  status: 200,
-  run: async (context, { query }) => {
-    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
-    const destinations = context.gateway.directory
-      .list('destination')
-      .filter((destination) => wanted === undefined || destination.tenant === wanted);
-    return settingsList(destinations, query, (destination) => destinationView(context, destination));
-  },
-});
-
-const get = operation({
-  name: 'destinations.get',
-  method: 'GET',
-  path: '/v1/destinations/{id}',
-  scope: 'read',
-  summary: 'Show a destination',
-  params: idParams,
-  query: nothing,
-  body: nothing,
+const shown = {
+  kind: 'destination',
+  resource: 'destinations',
   output: destinationOut,
-  status: 200,
-  run: async (context, { params }) =>
-    destinationView(
-      context,
-      context.gateway.settings.find('destination', params.id, context.caller.principal),
-    ),
-});
+  view: (destination: Destination, context: OperationContext) => destinationView(context, destination),
+} as const;
+const list = listSettings(shown, 'List destinations, newest first');
+
+const get = getSetting(shown, 'Show a destination');
 
 const update = operation({
   name: 'destinations.update',
@@ -344,29 +313,18 @@ const update = operation({
   },
 });
 
-const remove = operation({
-  name: 'destinations.delete',
-  method: 'DELETE',
-  path: '/v1/destinations/{id}',
-  scope: 'manage',
-  summary: 'Delete a destination; what it is still owed is cancelled',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: noContent,
-  status: 204,
-  run: async (context, { params }) => {
-    const { settings, directory } = context.gateway;
-    settings.find('destination', params.id, context.caller.principal);
-    const users = directory.list('subscription').filter(({ destinationId }) => destinationId === params.id);
-    if (users.length > 0) {
-      const names = users.map((subscription) => subscription.name).join(', ');
-      throw new Problem('conflict', `subscriptions send to it: ${names}; delete or change them first`);
-    }
-    await settings.remove('destination', params.id, context.caller);
-    return undefined;
+const remove = removeSetting(
+  shown,
+  'Delete a destination; what it is still owed is cancelled',
+  (destination, { gateway }) => {
+    const users = gateway.directory
+      .list('subscription')
+      .filter(({ destinationId }) => destinationId === destination.id);
+    if (users.length === 0) return;
+    const names = users.map((subscription) => subscription.name).join(', ');
+    throw new Problem('conflict', `subscriptions send to it: ${names}; delete or change them first`);
   },
-});
+);
 
 const rotateSecret = operation({
   name: 'destinations.rotate-secret',

@@ -1,25 +1,13 @@
 import { z } from 'zod';
 import type { EventType, EventTypeVersion, ProtobufMessage } from '../domain/settings.ts';
 import { isEventType } from '../domain/type-pattern.ts';
-import {
-  id,
-  idParams,
-  instant,
-  isoTime,
-  keep,
-  listOf,
-  noContent,
-  nothing,
-  pageFields,
-  record,
-  settingsList,
-  tenant,
-} from './fields.ts';
+import { id, idParams, instant, isoTime, keep, nothing, record, tenant } from './fields.ts';
 import { mismatchText } from '../core/event-types.ts';
 import { Problem } from '../domain/problem.ts';
 import { operation, type OperationContext } from './operation.ts';
 import { keptProtobuf, protobufIn, protobufOut, protobufView } from './protobuf-fields.ts';
-import { tenantFilter, tenantFor } from './tenancy.ts';
+import { tenantFor } from './tenancy.ts';
+import { getSetting, listSettings, removeSetting } from './setting-operations.ts';
 
 const MAX_VERSIONS = 100;
 
@@ -215,40 +203,15 @@ const create = operation({
   },
 });
 
-const list = operation({
-  name: 'event-types.list',
-  method: 'GET',
-  path: '/v1/event-types',
-  scope: 'read',
-  summary: 'List the catalogue of event types, newest first',
-  params: nothing,
-  query: z.strictObject({ ...pageFields, tenant: tenant.optional() }),
-  body: nothing,
-  output: listOf(eventTypeOut),
-  status: 200,
-  run: async (context, { query }) => {
-    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
-    const types = context.gateway.directory
-      .list('event_type')
-      .filter((type) => wanted === undefined || type.tenant === wanted);
-    return settingsList(types, query, eventTypeView);
-  },
-});
-
-const get = operation({
-  name: 'event-types.get',
-  method: 'GET',
-  path: '/v1/event-types/{id}',
-  scope: 'read',
-  summary: 'Show an event type with every version',
-  params: idParams,
-  query: nothing,
-  body: nothing,
+const shown = {
+  kind: 'event_type',
+  resource: 'event-types',
   output: eventTypeOut,
-  status: 200,
-  run: async (context, { params }) =>
-    eventTypeView(context.gateway.settings.find('event_type', params.id, context.caller.principal)),
-});
+  view: eventTypeView,
+} as const;
+const list = listSettings(shown, 'List the catalogue of event types, newest first');
+
+const get = getSetting(shown, 'Show an event type with every version');
 
 const update = operation({
   name: 'event-types.update',
@@ -266,24 +229,11 @@ const update = operation({
   run: (context, { params, body }) => change(context, params.id, (type, nowMs) => changed(type, body, nowMs)),
 });
 
-const remove = operation({
-  name: 'event-types.delete',
-  method: 'DELETE',
-  path: '/v1/event-types/{id}',
-  scope: 'manage',
-  summary: 'Delete an event type; its events are no longer checked',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: noContent,
-  status: 204,
-  run: async (context, { params }) => {
-    const { settings, eventTypeChecks } = context.gateway;
-    eventTypeChecks.beforeRemove(settings.find('event_type', params.id, context.caller.principal));
-    await settings.remove('event_type', params.id, context.caller);
-    return undefined;
-  },
-});
+const remove = removeSetting(
+  shown,
+  'Delete an event type; its events are no longer checked',
+  (type, { gateway }) => gateway.eventTypeChecks.beforeRemove(type),
+);
 
 const addVersion = operation({
   name: 'event-types.add-version',

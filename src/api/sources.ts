@@ -13,23 +13,20 @@ import {
   isoTime,
   isoTimeOrNull,
   keep,
-  listOf,
   name,
-  noContent,
   nothing,
-  pageFields,
   rateLimitIn,
   rateLimitOut,
   rateLimitView,
   record,
-  settingsList,
   sizeIn,
   tenant,
 } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
 import { keptProtobuf, protobufIn, protobufOut, protobufView } from './protobuf-fields.ts';
 import { checkExpression, newKey } from './setting-checks.ts';
-import { tenantFilter, tenantFor } from './tenancy.ts';
+import { tenantFor } from './tenancy.ts';
+import { getSetting, listSettings, removeSetting } from './setting-operations.ts';
 
 /** A secret as people paste it: white space around it does not count. */
 export const secretText = z.string().trim().min(1).max(8_192);
@@ -347,40 +344,10 @@ function checkMayAwait(source: Source, context: OperationContext, handsOver: boo
   throw new Problem('validation_failed', message, { errors: [{ pointer: '/await_secret', message }] });
 }
 
-const list = operation({
-  name: 'sources.list',
-  method: 'GET',
-  path: '/v1/sources',
-  scope: 'read',
-  summary: 'List sources, newest first',
-  params: nothing,
-  query: z.strictObject({ ...pageFields, tenant: tenant.optional() }),
-  body: nothing,
-  output: listOf(sourceOut),
-  status: 200,
-  run: async (context, { query }) => {
-    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
-    const sources = context.gateway.directory
-      .list('source')
-      .filter((source) => wanted === undefined || source.tenant === wanted);
-    return settingsList(sources, query, (source) => sourceView(source, context));
-  },
-});
+const shown = { kind: 'source', resource: 'sources', output: sourceOut, view: sourceView } as const;
+const list = listSettings(shown, 'List sources, newest first');
 
-const get = operation({
-  name: 'sources.get',
-  method: 'GET',
-  path: '/v1/sources/{id}',
-  scope: 'read',
-  summary: 'Show a source',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: sourceOut,
-  status: 200,
-  run: async (context, { params }) =>
-    sourceView(context.gateway.settings.find('source', params.id, context.caller.principal), context),
-});
+const get = getSetting(shown, 'Show a source');
 
 const update = operation({
   name: 'sources.update',
@@ -399,22 +366,7 @@ const update = operation({
     ),
 });
 
-const remove = operation({
-  name: 'sources.delete',
-  method: 'DELETE',
-  path: '/v1/sources/{id}',
-  scope: 'manage',
-  summary: 'Delete a source; its URL answers 404 from then on, its events stay',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: noContent,
-  status: 204,
-  run: async (context, { params }) => {
-    await context.gateway.settings.remove('source', params.id, context.caller);
-    return undefined;
-  },
-});
+const remove = removeSetting(shown, 'Delete a source; its URL answers 404 from then on, its events stay');
 
 /** Operations on sources: create, list, get, update, delete. Those on their secrets have a list of their own. */
 export const sourceOperations = [create, list, get, update, remove];

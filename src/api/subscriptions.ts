@@ -20,7 +20,6 @@ import {
   keep,
   listOf,
   name,
-  noContent,
   nothing,
   pageFields,
   settingsList,
@@ -29,6 +28,7 @@ import {
 import { operation, type OperationContext } from './operation.ts';
 import { checkExpression } from './setting-checks.ts';
 import { tenantFilter, tenantFor } from './tenancy.ts';
+import { getSetting, removeSetting } from './setting-operations.ts';
 
 const MAX_ATTEMPTS = 100;
 
@@ -319,20 +319,13 @@ const list = operation({
   },
 });
 
-const get = operation({
-  name: 'subscriptions.get',
-  method: 'GET',
-  path: '/v1/subscriptions/{id}',
-  scope: 'read',
-  summary: 'Show a subscription',
-  params: idParams,
-  query: nothing,
-  body: nothing,
+const shown = {
+  kind: 'subscription',
+  resource: 'subscriptions',
   output: subscriptionOut,
-  status: 200,
-  run: async (context, { params }) =>
-    subscriptionView(context.gateway.settings.find('subscription', params.id, context.caller.principal)),
-});
+  view: subscriptionView,
+} as const;
+const get = getSetting(shown, 'Show a subscription');
 
 const update = operation({
   name: 'subscriptions.update',
@@ -356,22 +349,7 @@ const update = operation({
   },
 });
 
-const remove = operation({
-  name: 'subscriptions.delete',
-  method: 'DELETE',
-  path: '/v1/subscriptions/{id}',
-  scope: 'manage',
-  summary: 'Delete a subscription; its unfinished deliveries are cancelled',
-  params: idParams,
-  query: nothing,
-  body: nothing,
-  output: noContent,
-  status: 204,
-  run: async (context, { params }) => {
-    await context.gateway.settings.remove('subscription', params.id, context.caller);
-    return undefined;
-  },
-});
+const remove = removeSetting(shown, 'Delete a subscription; its unfinished deliveries are cancelled');
 
 /** Operations on subscriptions: create, list, get, update, delete. */
 export const subscriptionOperations = [create, list, get, update, remove];
