@@ -2,28 +2,10 @@ import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Problem } from '../domain/problem.ts';
 import type { Source } from '../domain/settings.ts';
+import { buildSource } from '../testing/setting-builders.ts';
 import { createVerifiers } from './verifiers.ts';
 
-const source: Source = {
-  id: 'src_1',
-  tenant: 'default',
-  name: 'orders',
-  provider: 'github',
-  ingestKey: 'k',
-  enabled: true,
-  secrets: [],
-  config: {},
-  verification: null,
-  dedupe: { key: null, windowMs: 1000 },
-  allowedIps: [],
-  contentTypes: [],
-  maxBodyBytes: 1000,
-  schema: null,
-  onInvalid: 'reject',
-  rateLimit: null,
-  createdAt: 0,
-  updatedAt: 0,
-};
+const source = buildSource({ provider: 'github', secrets: [], config: {} });
 const verifiers = createVerifiers();
 const body = Buffer.from('{"action":"opened","repository":{"full_name":"acme/web"},"issue":{"number":3}}');
 

@@ -8,33 +8,13 @@ import {
 import type { HandshakeRule } from '../../../packages/client/src/verify/handshake-rule.ts';
 import { providers } from '../../../packages/client/src/verify/provider-table.ts';
 import { textTokens } from '../../../packages/client/src/verify/text-template.ts';
-import type { Source } from '../../domain/settings.ts';
 import { createVerifiers } from '../verifiers.ts';
+import { buildSource } from '../../testing/setting-builders.ts';
 import { makeKeys } from './made-keys.ts';
 
 const now = new Date(1_795_262_400_000);
 const url = 'https://hooks.example.com/in/abc123';
-const blank: Source = {
-  id: 'src_1',
-  tenant: 'default',
-  name: 'simulated',
-  provider: 'none',
-  ingestKey: 'abc123',
-  enabled: true,
-  secrets: [],
-  config: {},
-  verification: null,
-  dedupe: { key: null, windowMs: 1000 },
-  allowedIps: [],
-  contentTypes: [],
-  maxBodyBytes: 1000,
-  schema: null,
-  useCatalogue: false,
-  onInvalid: 'reject',
-  rateLimit: null,
-  createdAt: 0,
-  updatedAt: 0,
-};
+const blank = buildSource({ provider: 'none', secrets: [], config: {} });
 
 const questions = Object.entries(providers).flatMap(([id, { handshakes = [] }]) =>
   handshakes

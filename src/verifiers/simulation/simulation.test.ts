@@ -9,10 +9,10 @@ import {
   providers,
 } from '../../../packages/client/src/verify/provider-table.ts';
 import type { SignedRequest } from '../../../packages/client/src/verify/sign/sign-input.ts';
-import type { Source } from '../../domain/settings.ts';
 import type { SourceVerdict } from '../../ports/verifier.ts';
 import { createVerifiers } from '../verifiers.ts';
 import { makeKeys, simulatedScheme } from './made-keys.ts';
+import { buildSource } from '../../testing/setting-builders.ts';
 import { readPayloads } from './payload-files.ts';
 
 const payloads = readPayloads();
@@ -32,26 +32,7 @@ test('every entry says where its shape is published, and no two entries fight fo
   }
 });
 
-const blank: Source = {
-  id: 'src_1',
-  tenant: 'default',
-  name: 'simulated',
-  provider: 'none',
-  ingestKey: 'abc123',
-  enabled: true,
-  secrets: [],
-  config: {},
-  verification: null,
-  dedupe: { key: null, windowMs: 1000 },
-  allowedIps: [],
-  contentTypes: [],
-  maxBodyBytes: 1000,
-  schema: null,
-  onInvalid: 'reject',
-  rateLimit: null,
-  createdAt: 0,
-  updatedAt: 0,
-};
+const blank = buildSource({ provider: 'none', secrets: [], config: {} });
 const verifiers = createVerifiers({ fetch: () => Promise.reject(new Error('a simulation fetches nothing')) });
 
 function setup(id: string) {
