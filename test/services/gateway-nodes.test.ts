@@ -2,14 +2,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../scripts/services/postgres-server.ts';
-import { type GatewayProcess, startGatewayProcess } from '../e2e/gateway-process.ts';
+import type { GatewayProcess } from '../e2e/gateway-process.ts';
 import { until } from './load.ts';
+import { knowsSubscriptions, startNode } from './nodes.ts';
 import { makeOwnPostgres, newSchema } from './postgres-harness.ts';
-
-const SHARED = {
-  RINGBACK_API_KEY: 'one-key-for-all-nodes-of-the-test',
-  RINGBACK_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
-};
 
 let server: PostgresServer;
 const nodes: GatewayProcess[] = [];
@@ -35,11 +31,7 @@ function cluster(): (
 ) => Promise<GatewayProcess> {
   const url = `${server.url()}?schema=${newSchema()}`;
   return async (args = [], env = {}, dataDir) => {
-    const node = await startGatewayProcess({
-      args,
-      env: { ...SHARED, RINGBACK_STORE_URL: url, ...env },
-      ...(dataDir === undefined ? {} : { dataDir }),
-    });
+    const node = await startNode(url, { args, env, ...(dataDir === undefined ? {} : { dataDir }) });
     nodes.push(node);
     return node;
   };
@@ -101,11 +93,6 @@ async function publish(node: GatewayProcess, type: string): Promise<string> {
   const answer = await node.api('POST', '/v1/events', { type, data: {} });
   if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
   return (answer.body as { id: string }).id;
-}
-
-async function knowsSubscription(node: GatewayProcess): Promise<boolean> {
-  const { body } = await node.api('GET', '/v1/subscriptions');
-  return (body as { data: unknown[] }).data.length === 1;
 }
 
 async function seesBreaker(node: GatewayProcess): Promise<boolean> {
@@ -262,7 +249,7 @@ describe('nodes that are replaced one by one under load', () => {
     if (first === undefined) throw new Error('no node');
     const destination = await made(first, 'destinations', { name: 'out', url: receiver.url });
     await made(first, 'subscriptions', { name: 'all', destination_id: destination['id'] });
-    for (const node of alive) await until(() => knowsSubscription(node));
+    for (const node of alive) await until(() => knowsSubscriptions(node, 1));
 
     const acknowledged: string[] = [];
     const over = new AbortController();
@@ -284,7 +271,7 @@ describe('nodes that are replaced one by one under load', () => {
       expect(await old.stop()).toBe(0);
       alive.splice(alive.indexOf(old), 1);
       const next = await start();
-      await until(() => knowsSubscription(next));
+      await until(() => knowsSubscriptions(next, 1));
       alive.push(next);
     }
     over.abort();

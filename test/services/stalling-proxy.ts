@@ -6,6 +6,7 @@ export class StallingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #stalled = false;
+  #refusing = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -31,9 +32,16 @@ export class StallingProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** New connections work again; the old ones stay silent for ever. */
+  /** From now on connections are reset: those that are open, and each new one. */
+  refuse(): void {
+    this.#refusing = true;
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** New connections work again; the old ones are gone, or stay silent for ever. */
   heal(): void {
     this.#stalled = false;
+    this.#refusing = false;
   }
 
   async close(): Promise<void> {
@@ -43,6 +51,11 @@ export class StallingProxy {
   }
 
   #relay(client: Socket, port: number): void {
+    if (this.#refusing) {
+      client.on('error', () => {});
+      client.resetAndDestroy();
+      return;
+    }
     const upstream = connect(port, '127.0.0.1');
     for (const socket of [client, upstream]) {
       this.#sockets.add(socket);
