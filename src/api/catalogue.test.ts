@@ -260,6 +260,31 @@ describe('a key bound to one tenant', () => {
     expect(one.marks.some((mark) => all.includes(mark))).toBe(true);
   });
 
+  test('events.list: a request that repeated an event leads to it, within the tenant alone', async () => {
+    const { bench, call } = await startedApi();
+    const tenants = ['one', 'other'] as const;
+    const requestId = bench.gateway.services.ids.make('req');
+    const ids: string[] = [];
+    // The same request id, as nobody could bring about: so only the tenant tells them apart.
+    for (const tenant of tenants) {
+      const published = await bench.publish({ tenant, externalId: 'twice' });
+      await bench.publish({ tenant, externalId: 'twice' }, { requestId });
+      ids.push(published.eventId);
+    }
+    const found = async (tenant: string | null, query: object = {}): Promise<unknown> => {
+      const asked = { query: { repeated_by: requestId, ...query } };
+      const { data } = await call('events.list', asked, principal(['read'], tenant));
+      return (data as { id: string }[]).map(({ id }) => id).toSorted();
+    };
+    expect(await found('one')).toEqual([ids[0]]);
+    expect(await found('other')).toEqual([ids[1]]);
+    expect(await found('other', { tenant: 'one' })).toEqual([ids[1]]);
+    expect(await found('third')).toEqual([]);
+    expect(await found(null)).toEqual(ids.toSorted());
+    const trace = await call('events.trace', { params: { id: ids[0] } }, principal(['read'], 'one'));
+    expect(trace['duplicates']).toMatchObject({ count: 1, newest: [{ request_id: requestId }] });
+  });
+
   const acts: [string, (one: Things) => Partial<RawInput>, string][] = [
     [
       'sources.create',

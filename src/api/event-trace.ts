@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { ConsideredSubscription, ExplainedDelivery } from '../core/explain.ts';
+import type { ConsideredSubscription, ExplainedDelivery, ExplainedDuplicate } from '../core/explain.ts';
 import type { Hold } from '../core/holds.ts';
+import { DUPLICATES_KEPT } from '../domain/records.ts';
 import { shownAttempt } from '../core/redactions.ts';
 import { attemptOut, attemptView, deliveryOut, deliveryView } from './deliveries.ts';
 import {
@@ -58,15 +59,41 @@ function consideredView({
   };
 }
 
+const dedupedBy = z.enum([
+  'provider_event_id',
+  'expression',
+  'body',
+  'publisher_event_id',
+  'idempotency_key',
+]);
+
 const dedupeOut = z.object({
   key: z.string(),
-  by: z
-    .enum(['provider_event_id', 'expression', 'body', 'publisher_event_id', 'idempotency_key'])
-    .describe('where the key is from'),
+  by: dedupedBy.describe('where the key is from'),
   held: z
     .boolean()
     .describe('whether a repetition would still be a duplicate; false once the window is over'),
 });
+
+const duplicateOut = z.object({
+  request_id: id,
+  at: instant,
+  remote_address: z.string().nullable(),
+  source_id: z.string().nullable().describe('where it came in; null = it was published'),
+  principal: z.string().nullable().describe('id of the API key that it was published with'),
+  by: dedupedBy.describe('by what it was seen to repeat the event'),
+});
+
+function duplicateView(duplicate: ExplainedDuplicate, sourceId: string | null): z.input<typeof duplicateOut> {
+  return {
+    request_id: duplicate.requestId,
+    at: isoTime(duplicate.at),
+    remote_address: duplicate.remoteAddress,
+    source_id: sourceId,
+    principal: duplicate.principal,
+    by: duplicate.by,
+  };
+}
 
 const holdOut = z.object({
   what: z.enum(['paused', 'disabled', 'breaker_open', 'suspended']),
@@ -111,6 +138,12 @@ const trace = operation({
     verification: verificationOut,
     dedupe_key: z.string().nullable(),
     dedupe: dedupeOut.nullable().describe('how a repetition is recognised; null = it is not'),
+    duplicates: z
+      .object({
+        count: z.int().describe('all that came, also those that are not among the newest'),
+        newest: z.array(duplicateOut).describe(`newest first, ${DUPLICATES_KEPT} at the most`),
+      })
+      .describe('requests that repeated it'),
     hops: z.int().describe('how many deliveries in a row led to it'),
     stopped: z.enum(['max_hops']).nullable().describe('why it owes nothing, whatever the subscriptions say'),
     schema: schemaOut,
@@ -122,6 +155,7 @@ const trace = operation({
   status: 200,
   run: async (context, { params }) => {
     const found = await findEvent(context, params.id);
+    await context.gateway.duplicates.flush();
     const explained = await context.gateway.explain.event(found);
     const { event, hide } = await context.gateway.redactions.shown(found);
     const hideOrNull = (text: string | null): string | null => (text === null ? null : hide(text));
@@ -132,6 +166,10 @@ const trace = operation({
       verification: verificationView(event.origin),
       dedupe_key: event.origin.dedupeKey,
       dedupe: explained.dedupe === null ? null : { ...explained.dedupe, key: hide(explained.dedupe.key) },
+      duplicates: {
+        count: explained.duplicates.count,
+        newest: explained.duplicates.newest.map((duplicate) => duplicateView(duplicate, event.sourceId)),
+      },
       hops: event.origin.hops ?? 0,
       stopped: event.origin.stopped ?? null,
       schema: eventSchemaView(event),

@@ -25,6 +25,10 @@ import {
 import { operation, type OperationContext } from './operation.ts';
 import { tenantFilter, visible } from './tenancy.ts';
 
+const requestIdIn = z
+  .string()
+  .refine((text) => idTime(text) !== null, 'must be a request id, as in x-request-id');
+
 /** Filters of every question about events. */
 export const eventFilterFields = {
   type: z
@@ -43,11 +47,7 @@ export const eventFilterFields = {
   key: z.string().max(512).optional().describe('key of the events'),
   correlation_id: z.string().max(128).optional().describe('id of the first event of the chain'),
   external_id: z.string().max(512).optional().describe('the id that its sender gave it'),
-  request_id: z
-    .string()
-    .refine((text) => idTime(text) !== null, 'must be a request id, as in x-request-id')
-    .optional()
-    .describe('id of the request that brought it'),
+  request_id: requestIdIn.optional().describe('id of the request that brought it'),
   q: z.string().min(1).max(200).optional().describe('text in the body, the type, the key or the subject'),
 };
 
@@ -238,13 +238,22 @@ const list = operation({
   scope: 'read',
   summary: 'List events, newest first',
   params: nothing,
-  query: z.strictObject({ ...pageFields, ...eventFilterFields }),
+  query: z.strictObject({
+    ...pageFields,
+    ...eventFilterFields,
+    repeated_by: requestIdIn
+      .optional()
+      .describe('a request that repeated it, by its id; the newest of each event are remembered'),
+  }),
   body: nothing,
   output: listOf(eventSummaryOut),
   status: 200,
   run: async (context, { query }) => {
     const { queries } = context.gateway.services.store;
-    const page = await queries.events(eventFilter(context, query), logPage(query));
+    const { repeated_by: repeatedBy, ...wanted } = query;
+    if (repeatedBy !== undefined) await context.gateway.duplicates.flush();
+    const filter = { ...eventFilter(context, wanted), ...(repeatedBy === undefined ? {} : { repeatedBy }) };
+    const page = await queries.events(filter, logPage(query));
     const items = await summariesOf(context, page.items, query.q);
     return { data: items.map(({ summary }) => summary), next_cursor: encodeCursor(page.next) };
   },

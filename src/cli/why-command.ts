@@ -5,6 +5,7 @@ import { addConnectionOptions, connect, type CommandFlags } from './connect.ts';
 import { type JsonRecord, recordOf, recordsOf, textOf } from './json-value.ts';
 import { idPrefix, NameBook } from './names.ts';
 import { failure, printable, printJson, usageFailure } from './output.ts';
+import { duplicateIn, tellDuplicate } from './why-duplicate.ts';
 import { tellEvent } from './why-event.ts';
 import { tellRejection } from './why-rejection.ts';
 
@@ -24,7 +25,8 @@ export function addWhyCommand(program: Command): void {
     .summary('what happened to a request, an event or a delivery, and for what reason')
     .description(
       'What happened to a request, an event or a delivery: how it was verified, which subscriptions took ' +
-        'it and why others did not, every attempt; or why it was refused, and the likely fix.',
+        'it and why others did not, every attempt; or which event it repeated; or why it was refused, and the ' +
+        'likely fix.',
     );
   addConnectionOptions(command, { hasOwnUrl: false });
   command.action(async (given: string) => {
@@ -61,7 +63,7 @@ async function explainDelivery(api: ApiClient, id: string, json: boolean): Promi
   else await tellEvent(trace, new NameBook(api), delivery);
 }
 
-/** A request was refused, or it brought an event; or it was a repetition, which leaves no trace of its own. */
+/** A request was refused, or it brought an event, or it repeated one. */
 async function explainRequest(api: ApiClient, id: string, json: boolean): Promise<void> {
   const rejection = await found(() => api.call('GET', `/v1/rejections/${id}`));
   if (rejection !== null) {
@@ -69,25 +71,41 @@ async function explainRequest(api: ApiClient, id: string, json: boolean): Promis
     else await tellRejection(recordOf(rejection), new NameBook(api));
     return;
   }
-  const query = { request_id: id, limit: '2' };
-  const page = recordOf(await api.call('GET', '/v1/events', { query }));
-  const events = recordsOf(page['data']).map((event) => textOf(event, 'id') ?? '');
+  const trace = await traceOfRequest(api, id);
+  const duplicate = duplicateIn(trace, id);
+  if (json) {
+    printJson(duplicate === null ? trace : { ...trace, duplicate });
+    return;
+  }
+  if (duplicate !== null) tellDuplicate(duplicate, trace);
+  await tellEvent(trace, new NameBook(api));
+}
+
+/** Of the one event that the request brought or repeated. */
+async function traceOfRequest(api: ApiClient, id: string): Promise<JsonRecord> {
+  const [brought, repeated] = await Promise.all(
+    ['request_id', 'repeated_by'].map(async (field) =>
+      recordsOf(
+        recordOf(await api.call('GET', '/v1/events', { query: { [field]: id, limit: '2' } }))['data'],
+      ),
+    ),
+  );
+  const events = new Set([...(brought ?? []), ...(repeated ?? [])].map((event) => textOf(event, 'id') ?? ''));
   const [only, another] = events;
   if (only === undefined) {
     throw failure(`no event and no rejection came of the request ${id}`, [
-      'a request that repeats an event is answered with the id of the first: look at that',
       'rejections are kept in a bounded number, events until their retention: either may be gone',
+      'of the requests that repeat one event, the newest are remembered: an older one may be forgotten',
     ]);
   }
   if (another !== undefined) {
-    throw failure('it is a batch that brought several events; ask about one of them:', [
+    throw failure('it is a batch of several events; ask about one of them:', [
       ...events,
-      `all: ${cliName()} events list --request-id ${id}`,
+      `all that it brought: ${cliName()} events list --request-id ${id}`,
+      `all that it repeated: ${cliName()} events list --repeated-by ${id}`,
     ]);
   }
-  const trace = recordOf(await api.call('GET', `/v1/events/${encodeURIComponent(only)}/trace`));
-  if (json) printJson(trace);
-  else await tellEvent(trace, new NameBook(api));
+  return recordOf(await api.call('GET', `/v1/events/${encodeURIComponent(only)}/trace`));
 }
 
 async function explainRejection(api: ApiClient, id: string, json: boolean): Promise<void> {

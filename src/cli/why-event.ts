@@ -4,6 +4,7 @@ import { fullTime, relativeTime, stateCell } from './format.ts';
 import { isRecord, type JsonRecord, numberOf, recordOf, recordsOf, textOf, textsOf } from './json-value.ts';
 import type { NameBook } from './names.ts';
 import { paint, printable, printText } from './output.ts';
+import { DEDUPED_BY, repetitionsText } from './why-duplicate.ts';
 
 /** The story of an event, from its request to its last attempt; of one delivery alone when it is given. */
 export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonRecord): Promise<void> {
@@ -14,6 +15,8 @@ export async function tellEvent(trace: JsonRecord, names: NameBook, only?: JsonR
   );
   printText(verificationText(recordOf(trace['verification'])));
   printText(dedupeText(event, recordOf(trace['dedupe'])));
+  const repetitions = repetitionsText(recordOf(trace['duplicates']));
+  if (repetitions !== null) printText(repetitions);
   const schema = recordOf(trace['schema']);
   if (typeof schema['valid'] === 'boolean') printText(schemaText(schema));
   const parent = textOf(event, 'causation_id');
@@ -77,14 +80,6 @@ function conversionText(conversion: JsonRecord): string {
   const error = textOf(conversion, 'error');
   return error === null ? `, converted ${versions}` : `, but ${printable(error)}`;
 }
-
-const DEDUPED_BY: Readonly<Record<string, string>> = {
-  provider_event_id: 'the id that its sender gave it',
-  expression: "the source's dedupe key",
-  body: 'its body, for the sender gives no id',
-  publisher_event_id: 'the id that its publisher gave it',
-  idempotency_key: 'the Idempotency-Key of the request',
-};
 
 function dedupeText(event: JsonRecord, dedupe: JsonRecord): string {
   const key = textOf(dedupe, 'key');

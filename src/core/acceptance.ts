@@ -1,5 +1,6 @@
 import type { Event } from '../domain/event.ts';
 import { Problem } from '../domain/problem.ts';
+import type { Duplicate } from '../domain/records.ts';
 import type {
   Appended,
   AppendRequest,
@@ -9,6 +10,7 @@ import type {
 } from '../ports/event-log.ts';
 import type { Chains } from './chains.ts';
 import type { Dispatcher } from './dispatch.ts';
+import type { Duplicates } from './duplicates.ts';
 import type { OwedDeliveries } from './owed-deliveries.ts';
 import type { Services } from './services.ts';
 
@@ -34,9 +36,17 @@ export class Acceptance {
   readonly #owed: OwedDeliveries;
   readonly #dispatcher: Dispatcher;
   readonly #chains: Chains;
+  readonly #duplicates: Duplicates;
   readonly #listeners = new Set<() => void>();
 
-  constructor(services: Services, owed: OwedDeliveries, dispatcher: Dispatcher, chains: Chains) {
+  constructor(
+    services: Services,
+    owed: OwedDeliveries,
+    dispatcher: Dispatcher,
+    chains: Chains,
+    duplicates: Duplicates,
+  ) {
+    this.#duplicates = duplicates;
     this.#chains = chains;
     this.#services = services;
     this.#owed = owed;
@@ -103,6 +113,7 @@ export class Acceptance {
         request_id: event.origin.requestId,
         source: event.source,
       });
+      this.#duplicates.note(appended.eventId, asDuplicate(event), event.sourceId ?? `api:${event.tenant}`);
       return { eventId: appended.eventId, duplicate: true, deliveries: 0 };
     }
     const durationMs = this.#services.clock.now() - event.receivedAt;
@@ -146,6 +157,18 @@ export class Acceptance {
       cause: error,
     });
   }
+}
+
+/** What is kept of the request of an event that was not written, for it was there already. */
+function asDuplicate({ receivedAt, sourceId, externalId, origin }: Event): Duplicate {
+  const { requestId, remoteAddress, dedupeKey, verification } = origin;
+  return {
+    requestId,
+    at: receivedAt,
+    remoteAddress,
+    principal: verification.principal ?? null,
+    idempotencyKey: sourceId === null && dedupeKey !== externalId ? dedupeKey : null,
+  };
 }
 
 function lease(event: Event, delivery: NewDelivery): LeasedDelivery {

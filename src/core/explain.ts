@@ -2,7 +2,7 @@ import type { Attempt, Delivery } from '../domain/delivery.ts';
 import type { LoggedEvent } from '../domain/event.ts';
 import { matchSubscription, type MatchVerdict } from '../domain/match.ts';
 import type { Subscription } from '../domain/settings.ts';
-import type { Replay } from '../domain/records.ts';
+import type { Duplicate, Replay } from '../domain/records.ts';
 import type { DestinationHealth } from './destination-health.ts';
 import type { Directory } from './directory.ts';
 import type { Conversion, EventViews } from './event-views.ts';
@@ -35,9 +35,15 @@ export interface DedupeExplanation {
   readonly held: boolean;
 }
 
+/** A request that repeated the event, and by what that was seen. */
+export interface ExplainedDuplicate extends Duplicate {
+  readonly by: DedupeExplanation['by'];
+}
+
 export interface Explanation {
   readonly event: LoggedEvent;
   readonly dedupe: DedupeExplanation | null;
+  readonly duplicates: { readonly count: number; readonly newest: readonly ExplainedDuplicate[] };
   readonly considered: readonly ConsideredSubscription[];
   readonly deliveries: readonly ExplainedDelivery[];
   readonly replays: readonly Replay[];
@@ -73,6 +79,7 @@ export class Explain {
     return {
       event,
       dedupe: await this.#dedupe(event),
+      duplicates: await this.#duplicates(event),
       considered: this.consider(event, subscriptions),
       deliveries: await this.#deliveries(items.toReversed()),
       replays: await this.#replays(items),
@@ -152,6 +159,11 @@ export class Explain {
     return { key, by, held: holder === event.id };
   }
 
+  async #duplicates(event: LoggedEvent): Promise<Explanation['duplicates']> {
+    const { count, newest } = await this.#services.store.queries.duplicates(event.id);
+    return { count, newest: newest.map((one) => ({ ...one, by: repeatedBy(event, one) })) };
+  }
+
   /** What each subscription of the event's tenant says to it. */
   consider(event: LoggedEvent, subscriptions: readonly Subscription[]): ConsideredSubscription[] {
     const input = this.#views.of(event);
@@ -177,6 +189,14 @@ function dedupedBy(event: LoggedEvent, key: string): DedupeExplanation['by'] {
   if (event.sourceId === null) return key === event.externalId ? 'publisher_event_id' : 'idempotency_key';
   if (key === event.externalId) return 'provider_event_id';
   return key.startsWith('body:') ? 'body' : 'expression';
+}
+
+/** Of a publisher's two names for an event the repetition may have had another key, and the same id. */
+function repeatedBy(event: LoggedEvent, { idempotencyKey }: Duplicate): DedupeExplanation['by'] {
+  const { dedupeKey } = event.origin;
+  const isSameKey = idempotencyKey !== null && idempotencyKey === dedupeKey;
+  if (event.sourceId === null && !isSameKey) return 'publisher_event_id';
+  return dedupedBy(event, dedupeKey ?? '');
 }
 
 /** What would have taken the event did not, when its chain had gone on for too long. */

@@ -22,6 +22,7 @@ import { OwedDeliveries } from './owed-deliveries.ts';
 import { Publish } from './publish.ts';
 import { Redactions } from './redactions.ts';
 import { Registration } from './registration.ts';
+import { Duplicates } from './duplicates.ts';
 import { Rejections } from './rejections.ts';
 import { Replays } from './replay.ts';
 import { Retention, type RetentionPolicy } from './retention.ts';
@@ -61,6 +62,7 @@ export class Gateway {
   readonly replays: Replays;
   readonly explain: Explain;
   readonly rejections: Rejections;
+  readonly duplicates: Duplicates;
   readonly retention: Retention;
   readonly sourceExpiry: SourceExpiry;
   readonly operatorEvents: OperatorEvents;
@@ -95,8 +97,9 @@ export class Gateway {
     });
     this.dispatcher = this.#makeDispatcher(options);
     const owed = new OwedDeliveries(services, this.directory, this.dispatcher, this.views);
+    this.duplicates = new Duplicates(services);
     const chains = new Chains(services, this.operatorEvents, options.maxHops);
-    this.acceptance = new Acceptance(services, owed, this.dispatcher, chains);
+    this.acceptance = new Acceptance(services, owed, this.dispatcher, chains, this.duplicates);
     this.operatorEvents.publishThrough((event) =>
       this.acceptance.accept({ event, parsed: undefined }, null, OPERATOR_SOURCE),
     );
@@ -188,6 +191,7 @@ export class Gateway {
     await this.sourceExpiry.stop();
     await this.dispatcher.stop();
     await this.rejections.flush();
+    await this.duplicates.stop();
     await this.keyUses.stop();
     await this.nodes.stop();
   }

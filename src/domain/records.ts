@@ -24,6 +24,23 @@ export interface Rejection {
 /** Bytes of a refused body that are kept: enough to see what it was, too little to fill a disk. */
 export const REJECTION_BODY_LIMIT = 2_048;
 
+/**
+ * A request that repeated an event: it was answered with that event's id, and nothing new came of it. It came
+ * the way the event came, to the same source or from publishers of the same tenant.
+ */
+export interface Duplicate {
+  readonly requestId: string;
+  readonly at: number;
+  readonly remoteAddress: string | null;
+  /** Who published it; `null` when it came to a source. */
+  readonly principal: string | null;
+  /** The `Idempotency-Key` that it was published under. */
+  readonly idempotencyKey: string | null;
+}
+
+/** Duplicates of one event that are kept one by one, the newest; the others are only counted. */
+export const DUPLICATES_KEPT = 20;
+
 /** Which past events or deliveries a replay takes. At least one field is set. */
 export interface ReplayFilter {
   readonly eventIds?: readonly string[];

@@ -1,6 +1,6 @@
 import type { Attempt, Delivery, DeliveryState } from '../domain/delivery.ts';
 import type { LoggedEvent } from '../domain/event.ts';
-import type { Rejection, Replay, ReplayFilter } from '../domain/records.ts';
+import type { Duplicate, Rejection, Replay, ReplayFilter } from '../domain/records.ts';
 
 /** One page of a list, newest first. */
 export interface PageRequest {
@@ -30,10 +30,20 @@ export interface EventFilter {
   readonly externalId?: string;
   /** Of the request that brought it. Not indexed: narrow it down by `from` and `to`. */
   readonly requestId?: string;
+  /** A request that repeated it, and is still kept among its duplicates. */
+  readonly repeatedBy?: string;
   readonly from?: number;
   readonly to?: number;
   /** Text that occurs in the body, the key, the subject or the type. */
   readonly text?: string;
+}
+
+/** What came of an event again. */
+export interface EventDuplicates {
+  /** All that came, as far as they were recorded. */
+  readonly count: number;
+  /** The newest, `DUPLICATES_KEPT` at the most; newest first. */
+  readonly newest: readonly Duplicate[];
 }
 
 /** A step through the log. */
@@ -112,6 +122,7 @@ export interface Queries {
   attempts(deliveryId: string): Promise<readonly Attempt[]>;
   rejections(filter: RejectionFilter, page: PageRequest): Promise<Page<Rejection>>;
   rejection(idOrRequestId: string): Promise<Rejection | null>;
+  duplicates(eventId: string): Promise<EventDuplicates>;
   /** The event that holds a de-duplication key, if one does. */
   dedupeHolder(scope: string, key: string): Promise<string | null>;
   backlogs(): Promise<readonly DestinationBacklog[]>;

@@ -83,6 +83,15 @@ export const COPIED = {
     response_body: 'text',
     next_attempt_at: 'integer',
   },
+  duplicates: {
+    event_seq: 'integer',
+    number: 'integer',
+    request_id: 'text',
+    at: 'integer',
+    remote_address: 'text',
+    principal: 'text',
+    idempotency_key: 'text',
+  },
   dedupe: { scope: 'text', key: 'text', event_id: 'text', fingerprint: 'text', expires_at: 'integer' },
   replays: {
     seq: 'integer',

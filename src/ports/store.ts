@@ -1,4 +1,4 @@
-import type { Rejection, Replay, ReplayState, SettingChange } from '../domain/records.ts';
+import type { Duplicate, Rejection, Replay, ReplayState, SettingChange } from '../domain/records.ts';
 import type { SettingKind, SettingKinds } from '../domain/settings.ts';
 import type { EventLog, NewDelivery } from './event-log.ts';
 import type { NodeRegistry } from './nodes.ts';
@@ -110,6 +110,15 @@ export interface RejectionBounds {
   readonly maxBytes: number;
 }
 
+/** Duplicates of one event that came since the last time they were recorded. */
+export interface RepeatedEvent {
+  readonly eventId: string;
+  /** How many came, also of those that are not among `requests`. */
+  readonly count: number;
+  /** The newest of them, oldest first: one at least, `count` at the most. */
+  readonly requests: readonly Duplicate[];
+}
+
 /** When a source last brought an event, and since when it has been told to be silent; `null` = it is not. */
 export interface SourceActivity {
   readonly sourceId: string;
@@ -121,7 +130,12 @@ export interface SourceActivity {
 export interface Upkeep {
   recordRejections(rejections: readonly Rejection[], bounds: RejectionBounds): Promise<void>;
   /**
-   * Removes up to `limit` events received before `receivedBefore`, with their deliveries and attempts.
+   * Adds duplicates to those of their events. The newest `DUPLICATES_KEPT` of each stay, and the number of
+   * all. Those of an event that is not there, or is just being removed, are dropped. Name each event once.
+   */
+  recordDuplicates(repeated: readonly RepeatedEvent[]): Promise<void>;
+  /**
+   * Removes up to `limit` events received before `receivedBefore`, with their deliveries, attempts and duplicates.
    * An event with an unfinished delivery stays. Returns how many went.
    */
   pruneEvents(receivedBefore: number, limit: number): Promise<number>;

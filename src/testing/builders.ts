@@ -1,7 +1,7 @@
 import type { Attempt } from '../domain/delivery.ts';
 import type { Event } from '../domain/event.ts';
 import type { IdPrefix } from '../domain/ids.ts';
-import type { Rejection, Replay } from '../domain/records.ts';
+import type { Duplicate, Rejection, Replay } from '../domain/records.ts';
 import type { AppendRequest, ClaimRequest, DedupeClaim, NewDelivery } from '../ports/event-log.ts';
 import type { ChangeAuthor } from '../ports/store.ts';
 
@@ -127,6 +127,18 @@ export function buildFailedAttempt(overrides: Partial<Attempt> = {}): Attempt {
     responseBody: 'busy',
     ...overrides,
   });
+}
+
+/** A request that came to a source again at `START_MS`. */
+export function buildDuplicate(overrides: Partial<Duplicate> = {}): Duplicate {
+  return {
+    requestId: buildId('req'),
+    at: START_MS,
+    remoteAddress: '192.0.2.1',
+    principal: null,
+    idempotencyKey: null,
+    ...overrides,
+  };
 }
 
 /** A request refused at `src_one` because its signature did not fit. */

@@ -3,6 +3,7 @@ import { describeAppendContract } from './append-contract.ts';
 import { describeClaimContract } from './claim-contract.ts';
 import { describeDedupeContract } from './dedupe-contract.ts';
 import { describeDeliveryQueriesContract } from './delivery-queries-contract.ts';
+import { describeDuplicatesContract } from './duplicates-contract.ts';
 import { describeDurabilityContract } from './durability-contract.ts';
 import { describeEventQueriesContract } from './event-queries-contract.ts';
 import { describeLeaseContract } from './lease-contract.ts';
@@ -38,6 +39,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeReplaysContract(harness);
     describeReplayQueriesContract(harness);
     describeUpkeepContract(harness);
+    describeDuplicatesContract(harness);
     describeDurabilityContract(harness);
   });
 }

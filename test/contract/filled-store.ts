@@ -5,6 +5,7 @@ import {
   buildAuthor,
   buildClaim,
   buildDedupe,
+  buildDuplicate,
   buildEvent,
   buildFailedAttempt,
   buildLane,
@@ -109,4 +110,6 @@ async function fillDeliveries(store: Store): Promise<void> {
       next,
     });
   }
+  const requests = [buildDuplicate(), buildDuplicate({ principal: 'key_1', idempotencyKey: 'a\0b' })];
+  await store.upkeep.recordDuplicates([{ eventId: event.id, count: 7, requests }]);
 }

@@ -56,6 +56,7 @@ async function open(url: string): Promise<Store> {
 
 /** All that a store answers about what it has. */
 async function contentOf(store: Store): Promise<unknown> {
+  const events = await allOf((page) => store.queries.events({}, page));
   const deliveries = await allOf((page) => store.queries.deliveries({}, page));
   return {
     settings: await store.settings.load(),
@@ -66,8 +67,9 @@ async function contentOf(store: Store): Promise<unknown> {
     activity: (await store.upkeep.sourceActivity()).toSorted((one, other) =>
       one.sourceId < other.sourceId ? -1 : 1,
     ),
-    events: await allOf((page) => store.queries.events({}, page)),
+    events,
     deliveries,
+    duplicates: await Promise.all(events.map(({ id }) => store.queries.duplicates(id))),
     attempts: await Promise.all(deliveries.map(({ id }) => store.queries.attempts(id))),
     replays: await allOf((page) => store.queries.replays(null, page)),
     rejections: await allOf((page) => store.queries.rejections({}, page)),

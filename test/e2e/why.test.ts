@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDestination, createSource, ok, publish, send, settled, subscribe } from './arrange.ts';
-import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+import { type ApiAnswer, type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { type Receiver, startReceiver } from './receiving.ts';
 import { type CliRun, runCli } from './run-cli.ts';
 
@@ -24,6 +27,10 @@ async function cli(...args: readonly string[]): Promise<CliRun> {
   return run;
 }
 
+function post(event: object, key?: string): Promise<ApiAnswer> {
+  return gateway.api('POST', '/v1/events', event, key === undefined ? {} : { 'idempotency-key': key });
+}
+
 interface Trace {
   readonly event: { readonly id: string };
   readonly deliveries: readonly { readonly id: string; readonly held: readonly object[] }[];
@@ -43,6 +50,74 @@ describe('why ID', () => {
     expect((await cli('why', requestId)).stdout).toMatch(
       /known by the source's dedupe key, their-id-1; a repeated request/,
     );
+  });
+
+  test('leads from a request that repeated an event to that event', async () => {
+    const source = await createSource(gateway, { provider: 'none', dedupe: { key: 'headers["x-id"]' } });
+    const { id } = (await send(source.url, '{}', { 'x-id': 'twice' })).body as { id: string };
+    expect((await cli('why', id)).stdout).not.toMatch(/came again/);
+    const again = await send(source.url, '{"other":1}', { 'x-id': 'twice' });
+    expect(again.body).toEqual({ id, duplicate: true });
+    const requestId = again.headers.get('x-request-id') ?? '';
+    const told = (await cli('why', requestId)).stdout;
+    expect(told).toMatch(new RegExp(`^${requestId} is a request that came to "source-\\d+" .* from 127\\.0`));
+    expect(told).toMatch(
+      new RegExp(`It repeated ${id}, which had come .*recognised by the source's dedupe key, twice; nothing`),
+    );
+    expect(told).toMatch(new RegExp(`\n${id} is an event`));
+    await send(source.url, '{}', { 'x-id': 'twice' });
+    expect((await cli('why', id)).stdout).toMatch(/It came again 2 times, the last time .* \(req_\w+\);/);
+    expect((await cli('why', requestId, '--json')).json()).toMatchObject({
+      event: { id },
+      duplicate: { request_id: requestId, source_id: source.id, principal: null, by: 'expression' },
+      duplicates: { count: 2, newest: [{}, { request_id: requestId, remote_address: '127.0.0.1' }] },
+    });
+  });
+
+  test('tells of what was published again by which of its two names that was seen', async () => {
+    const event = { type: 'a.b', id: 'order-9', source: 'shop', data: {} };
+    const { id } = (await post(event, 'first')).body as { id: string };
+    for (const key of ['first', 'second', undefined]) {
+      const repeated = await post(event, key);
+      expect(repeated.body).toMatchObject({ id, duplicate: true });
+      const { duplicate } = (
+        await cli('why', repeated.headers.get('x-request-id') ?? '', '--json')
+      ).json() as { duplicate: { by: string; source_id: null } };
+      expect(duplicate).toMatchObject({
+        source_id: null,
+        by: key === 'first' ? 'idempotency_key' : 'publisher_event_id',
+      });
+    }
+  });
+
+  test('names the events of a batch that brought one and repeated another', async () => {
+    const known = await publish(gateway, { type: 'a.b', id: 'known', source: 'shop' });
+    const events = ['known', 'fresh'].map((id) => ({ type: 'a.b', id, source: 'shop', data: 1 }));
+    const answer = await gateway.api('POST', '/v1/events/batch', { events });
+    const requestId = answer.headers.get('x-request-id') ?? '';
+    const fresh = (answer.body as { data: { id: string }[] }).data[1]?.id ?? '';
+    const env = { RINGBACK_URL: gateway.url, RINGBACK_API_KEY: gateway.adminKey };
+    const { code, stderr } = await runCli(['why', requestId], { env });
+    expect(code).toBe(1);
+    for (const text of [known.id, fresh, `--repeated-by ${requestId}`]) expect(stderr).toContain(text);
+    const list = (await cli('events', 'list', '--repeated-by', requestId, '--json')).json();
+    expect(list).toMatchObject({ data: [{ id: known.id }] });
+  });
+
+  test('remembers repetitions of the last moment when it is stopped and started', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'ringback-why-'));
+    const own = await startGatewayProcess({ dataDir });
+    const source = await createSource(own, { provider: 'none', dedupe: { key: 'headers["x-id"]' } });
+    const { id } = (await send(source.url, '{}', { 'x-id': '1' })).body as { id: string };
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => send(source.url, '{}', { 'x-id': '1' })),
+    );
+    expect(answers.every(({ status }) => status === 202)).toBe(true);
+    await own.stop();
+    const next = await startGatewayProcess({ dataDir });
+    expect(await ok(next.api('GET', `/v1/events/${id}/trace`))).toMatchObject({ duplicates: { count: 30 } });
+    await next.stop();
+    rmSync(dataDir, { recursive: true });
   });
 
   test('says what became of a request that was refused', async () => {

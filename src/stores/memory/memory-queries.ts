@@ -5,6 +5,7 @@ import { typeMatches } from '../../domain/type-pattern.ts';
 import type {
   DeliveryFilter,
   DestinationBacklog,
+  EventDuplicates,
   EventFilter,
   FollowedEvents,
   Page,
@@ -24,8 +25,9 @@ export class MemoryQueries implements Queries {
   }
 
   async events(filter: EventFilter, page: PageRequest): Promise<Page<LoggedEvent>> {
-    const rows = [...this.#tables().events.values()].map((event) => ({ seq: event.seq, item: event }));
-    return pageOf(rows, page, (event) => eventMatches(event, filter));
+    const tables = this.#tables();
+    const rows = [...tables.events.values()].map((event) => ({ seq: event.seq, item: event }));
+    return pageOf(rows, page, (event) => eventMatches(event, filter, tables));
   }
 
   async event(id: string): Promise<LoggedEvent | null> {
@@ -40,7 +42,7 @@ export class MemoryQueries implements Queries {
   ): Promise<FollowedEvents> {
     const tables = this.#tables();
     const later = [...tables.events.values()].filter(
-      (event) => event.seq > seq && eventMatches(event, filter),
+      (event) => event.seq > seq && eventMatches(event, filter, tables),
     );
     let bodyBytes = 0;
     const tooMuch = later.findIndex((event, index) => {
@@ -80,6 +82,11 @@ export class MemoryQueries implements Queries {
     return (
       rejections.find(({ id, requestId }) => id === idOrRequestId || requestId === idOrRequestId) ?? null
     );
+  }
+
+  async duplicates(eventId: string): Promise<EventDuplicates> {
+    const { count, kept } = this.#tables().duplicates.get(eventId) ?? { count: 0, kept: [] };
+    return { count, newest: kept.toReversed() };
   }
 
   async dedupeHolder(scope: string, key: string): Promise<string | null> {
@@ -128,7 +135,7 @@ export function within(at: number, { from, to }: { readonly from?: number; reado
   return (from === undefined || at >= from) && (to === undefined || at < to);
 }
 
-function eventMatches(event: Event, filter: EventFilter): boolean {
+function eventMatches(event: Event, filter: EventFilter, { duplicates }: MemoryTables): boolean {
   return (
     fits(filter.tenant, event.tenant) &&
     (filter.type === undefined || typeMatches(filter.type, event.type)) &&
@@ -137,6 +144,8 @@ function eventMatches(event: Event, filter: EventFilter): boolean {
     fits<string | null>(filter.correlationId, event.correlationId) &&
     fits<string | null>(filter.externalId, event.externalId) &&
     fits(filter.requestId, event.origin.requestId) &&
+    (filter.repeatedBy === undefined ||
+      duplicates.get(event.id)?.kept.some(({ requestId }) => requestId === filter.repeatedBy) === true) &&
     within(event.receivedAt, filter) &&
     (filter.text === undefined || containsText(event, filter.text))
   );

@@ -1,7 +1,7 @@
 import type { Attempt, Delivery } from '../../domain/delivery.ts';
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { LoggedEvent } from '../../domain/event.ts';
-import type { Rejection, Replay, SettingChange } from '../../domain/records.ts';
+import type { Duplicate, Rejection, Replay, SettingChange } from '../../domain/records.ts';
 import type { NewDelivery } from '../../ports/event-log.ts';
 import type { SettingRecord, SourceActivity } from '../../ports/store.ts';
 
@@ -47,6 +47,8 @@ export class MemoryTables {
   readonly events = new Map<string, LoggedEvent>();
   readonly deliveries = new Map<string, DeliveryRow>();
   readonly dedupe = new Map<string, DedupeRow>();
+  /** By event, oldest first. */
+  readonly duplicates = new Map<string, { readonly count: number; readonly kept: readonly Duplicate[] }>();
   readonly rejections = new Map<string, Placed<Rejection>>();
   readonly replays = new Map<string, Placed<Replay>>();
   readonly failing = new Map<string, number>();

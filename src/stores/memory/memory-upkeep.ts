@@ -1,5 +1,5 @@
-import type { Rejection } from '../../domain/records.ts';
-import type { RejectionBounds, SourceActivity, Upkeep } from '../../ports/store.ts';
+import { DUPLICATES_KEPT, type Rejection } from '../../domain/records.ts';
+import type { RejectionBounds, RepeatedEvent, SourceActivity, Upkeep } from '../../ports/store.ts';
 import type { DeliveryRow, MemoryTables } from './memory-tables.ts';
 
 /** Retention over the maps. */
@@ -27,6 +27,16 @@ export class MemoryUpkeep implements Upkeep {
     }
   }
 
+  async recordDuplicates(repeated: readonly RepeatedEvent[]): Promise<void> {
+    const { duplicates, events } = this.#tables();
+    for (const { eventId, count, requests } of repeated) {
+      if (!events.has(eventId)) continue;
+      const known = duplicates.get(eventId) ?? { count: 0, kept: [] };
+      const kept = [...known.kept, ...requests].slice(-DUPLICATES_KEPT);
+      duplicates.set(eventId, { count: known.count + count, kept });
+    }
+  }
+
   async pruneEvents(receivedBefore: number, limit: number): Promise<number> {
     const tables = this.#tables();
     const byEvent = Map.groupBy(tables.deliveries.values(), (row) => row.delivery.eventId);
@@ -37,6 +47,7 @@ export class MemoryUpkeep implements Upkeep {
       .slice(0, limit);
     for (const event of gone) {
       tables.events.delete(event.id);
+      tables.duplicates.delete(event.id);
       tables.prunedEventSeq = Math.max(tables.prunedEventSeq, event.seq);
       for (const row of byEvent.get(event.id) ?? []) tables.deliveries.delete(row.delivery.id);
     }

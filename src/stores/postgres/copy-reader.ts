@@ -56,6 +56,7 @@ const PARTS: Readonly<Record<CopiedKind, readonly Part[]>> = {
       size: 'octet_length(response_headers) + octet_length(response_body)',
     },
   ],
+  duplicates: [{ table: 'duplicates', key: ['event_seq', 'number'] }],
   dedupe: [{ table: 'dedupe', key: ['scope', 'key'] }],
   replays: [{ table: 'replays', key: ['seq'] }],
   rejections: [{ table: 'rejections', key: ['seq'], size: CONTENT_SIZE }],

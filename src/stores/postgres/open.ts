@@ -6,6 +6,7 @@ import { Database } from './database.ts';
 import { type DatabaseAddress, readDatabaseUrl } from './database-url.ts';
 import { refuseOtherKeys, rememberKey } from './key-check.ts';
 import { dueByThisClock } from './due-by-this-clock.ts';
+import { recordDuplicates } from './duplicates.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { nodeRegistry } from './nodes.ts';
@@ -144,6 +145,7 @@ function eventLog(
 function upkeep(database: Database, partitions: Partitions): Upkeep {
   return {
     recordRejections: (rejections, bounds) => recordRejections(database, rejections, bounds),
+    recordDuplicates: (repeated) => recordDuplicates(database, repeated),
     pruneEvents: (receivedBefore, limit) => pruneEvents(database, partitions, receivedBefore, limit),
     pruneDedupe: (nowMs, limit) => pruneDedupe(database, nowMs, limit),
     noteFailing: (destinationId, failingSince) => noteFailing(database, destinationId, failingSince),

@@ -8,7 +8,7 @@ export const DAY_PLACES = 86_400_000_000;
 /** How long before a day begins its partition is made, so that no append at midnight waits for it. */
 const AHEAD_PLACES = DAY_PLACES / 4;
 
-const PARTITIONED_TABLES = ['events', 'ended_deliveries', 'attempts'] as const;
+const PARTITIONED_TABLES = ['events', 'ended_deliveries', 'attempts', 'duplicates'] as const;
 
 /** A day in the log: its first place and the first of the next day. */
 export interface Day {

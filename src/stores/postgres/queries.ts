@@ -13,6 +13,7 @@ import type {
 } from '../../ports/queries.ts';
 import { Conditions, pageOf } from './conditions.ts';
 import type { Database, Row } from './database.ts';
+import { eventDuplicates } from './duplicates.ts';
 import {
   attemptFromRow,
   deliveryFromRow,
@@ -65,6 +66,7 @@ export function queries(database: Database): Queries {
       first(rejectionFromRow, 'SELECT * FROM rejections WHERE id = $1 OR request_id = $1 LIMIT 1', [
         toText(id),
       ]),
+    duplicates: (eventId) => eventDuplicates(database, eventId),
     dedupeHolder: (scope, key) =>
       first((row) => text(row, 'event_id'), 'SELECT event_id FROM dedupe WHERE scope = $1 AND key = $2', [
         toText(scope),
@@ -206,6 +208,10 @@ function eventConditions(filter: EventFilter): Conditions {
   where.addIf('correlation_id = ?', textOf(filter.correlationId));
   where.addIf('external_id = ?', textOf(filter.externalId));
   where.addIf("origin::json ->> 'requestId' = ?", textOf(filter.requestId));
+  where.addIf(
+    'seq = ANY (ARRAY(SELECT event_seq FROM duplicates WHERE request_id = ?))',
+    textOf(filter.repeatedBy),
+  );
   where.addIf('received_at >= ?', filter.from);
   where.addIf('received_at < ?', filter.to);
   if (filter.text !== undefined) {

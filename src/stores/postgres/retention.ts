@@ -107,6 +107,8 @@ async function pruneRows(
         ORDER BY seq LIMIT $3
       ), attempted AS (
         DELETE FROM attempts USING old WHERE event_seq = old.seq
+      ), repeated AS (
+        DELETE FROM duplicates USING old WHERE event_seq = old.seq
       ), ended AS (
         DELETE FROM ended_deliveries USING old WHERE event_seq = old.seq
       ), noted AS (

@@ -1,7 +1,14 @@
 import type { Attempt, AttemptOutcome, Delivery, DeliveryState } from '../../domain/delivery.ts';
 import type { EventOrigin, LoggedEvent } from '../../domain/event.ts';
 import type { ProblemCode } from '../../domain/problem.ts';
-import type { Rejection, Replay, ReplayFilter, ReplayState, SettingChange } from '../../domain/records.ts';
+import type {
+  Duplicate,
+  Rejection,
+  Replay,
+  ReplayFilter,
+  ReplayState,
+  SettingChange,
+} from '../../domain/records.ts';
 import type { SettingKind } from '../../domain/settings.ts';
 import type { Row } from './database.ts';
 import { fromText } from './text-columns.ts';
@@ -79,6 +86,16 @@ export function rejectionFromRow(row: Row): Rejection {
     headers: document(row, 'headers') as string[],
     body: bytes(row, 'body'),
     bodyBytes: number(row, 'body_bytes'),
+  };
+}
+
+export function duplicateFromRow(row: Row): Duplicate {
+  return {
+    requestId: text(row, 'request_id'),
+    at: number(row, 'at'),
+    remoteAddress: textOrNull(row, 'remote_address'),
+    principal: textOrNull(row, 'principal'),
+    idempotencyKey: textOrNull(row, 'idempotency_key'),
   };
 }
 

@@ -6,7 +6,7 @@ import {
   PASSWORD_USERS,
   type PostgresServer,
 } from '../../../scripts/services/postgres-server.ts';
-import { buildAppend, buildAuthor, buildClaim, buildOwed } from '../../testing/builders.ts';
+import { buildAppend, buildAuthor, buildClaim, buildDuplicate, buildOwed } from '../../testing/builders.ts';
 import { buildSource } from '../../testing/setting-builders.ts';
 import { EXPECTED_SCHEMA } from './expected-schema.ts';
 import type { Run } from './database.ts';
@@ -88,6 +88,21 @@ describe('the schema', () => {
       expect(await describeSchema(run, schema)).toEqual(EXPECTED_SCHEMA);
     },
   );
+
+  it('takes duplicates of events of days that were there before it knew of any', async () => {
+    const schema = newSchema();
+    await migrateTo(schema, 5);
+    await client.query(`
+      CREATE TABLE events_20250615 PARTITION OF events
+        FOR VALUES FROM (1749945600000000) TO (1750032000000000);
+      INSERT INTO events VALUES (1750000000000000, 'evt_old', 'default', NULL, 'api', 'a.b', NULL, NULL, NULL,
+        NULL, NULL, 1750000000000, 1750000000000, NULL, '[]', 1, '{}', '')`);
+    const store = await openPostgresStore({ url: await urlOf(schema) });
+    const requests = [buildDuplicate()];
+    await store.upkeep.recordDuplicates([{ eventId: 'evt_old', count: 1, requests }]);
+    expect(await store.queries.duplicates('evt_old')).toEqual({ count: 1, newest: requests });
+    await store.close();
+  });
 
   it('is made once by nodes that start together', async () => {
     const url = await urlOf(newSchema());

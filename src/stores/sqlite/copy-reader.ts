@@ -26,6 +26,7 @@ const KEYS: Readonly<Record<CopiedKind, readonly string[]>> = {
   events: ['seq'],
   deliveries: ['seq'],
   attempts: ['delivery_seq', 'number'],
+  duplicates: ['event_seq', 'number'],
   dedupe: ['scope', 'key'],
   replays: ['seq'],
   rejections: ['seq'],

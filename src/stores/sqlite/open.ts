@@ -127,6 +127,7 @@ function queries(writer: Writer, reader: Reader): Queries & ReplayQueries {
     attempts: (deliveryId) => reader.call('attempts', deliveryId),
     rejections: (filter, page) => reader.call('rejections', { filter, page }),
     rejection: (id) => reader.call('rejection', id),
+    duplicates: (eventId) => reader.call('duplicates', eventId),
     dedupeHolder: (scope, key) => reader.call('dedupeHolder', { scope, key }),
     backlogs: () => reader.call('backlogs'),
     replays: (tenant, page) => reader.call('replays', { tenant, page }),
@@ -165,6 +166,7 @@ function replays(writer: Writer): ReplayStore {
 function upkeep(writer: Writer, reader: Reader): Upkeep {
   return {
     recordRejections: (rejections, bounds) => writer.call('recordRejections', { rejections, bounds }),
+    recordDuplicates: (repeated) => writer.call('recordDuplicates', repeated),
     pruneEvents: (receivedBefore, limit) => writer.call('pruneEvents', { receivedBefore, limit }),
     pruneDedupe: (nowMs, limit) => writer.call('pruneDedupe', { nowMs, limit }),
     noteFailing: (destinationId, failingSince) => writer.call('noteFailing', { destinationId, failingSince }),

@@ -157,6 +157,7 @@ function eventConditions(filter: EventFilter): Conditions {
   where.addIf('correlation_id = ?', filter.correlationId);
   where.addIf('external_id = ?', filter.externalId);
   where.addIf("json_extract(origin, '$.requestId') = ?", filter.requestId);
+  where.addIf('seq IN (SELECT event_seq FROM duplicates WHERE request_id = ?)', filter.repeatedBy);
   where.addIf('received_at >= ?', filter.from);
   where.addIf('received_at < ?', filter.to);
   if (filter.text !== undefined) {

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Replay, ReplayFilter } from '../../domain/records.ts';
 import type { SettingKind } from '../../domain/settings.ts';
 import type { DeliveryFilter, EventFilter, PageRequest, RejectionFilter } from '../../ports/queries.ts';
+import { eventDuplicates } from './duplicates.ts';
 import * as queries from './queries.ts';
 import * as replays from './replay-queries.ts';
 import { settingChanges, settingHistory, settingsAsOf } from './settings.ts';
@@ -28,6 +29,7 @@ export function readOperations(db: DatabaseSync) {
     rejections: (ask: { filter: RejectionFilter; page: PageRequest }) =>
       queries.listRejections(db, ask.filter, ask.page),
     rejection: (id: string) => queries.findRejection(db, id),
+    duplicates: (eventId: string) => eventDuplicates(db, eventId),
     dedupeHolder: (ask: { scope: string; key: string }) => queries.dedupeHolder(db, ask.scope, ask.key),
     backlogs: () => queries.backlogs(db),
     replays: (ask: { tenant: string | null; page: PageRequest }) =>

@@ -130,12 +130,14 @@ export class EventPruning {
 
   /** Removes what can go of the places above `from`, up to `to`. */
   #removeRange(from: number, to: number): number {
-    const { owed, lastDelivery, lastEvent, attempts, deliveries, events, pruned } = this.#statements;
+    const { owed, lastDelivery, lastEvent, pruned } = this.#statements;
+    const { attempts, deliveries, duplicates, events } = this.#statements;
     const held = JSON.stringify(owed.all(from, to).map((row) => number(row, 'event_seq')));
     const lastSeq = lastDelivery.get(from, to);
     const lastEventSeq = lastEvent.get(from, to, held);
     attempts.run(from, to, held);
     deliveries.run(from, to, held);
+    duplicates.run(from, to, held);
     const { changes } = events.run(from, to, held);
     if (changes === 0) return 0;
     pruned.run(
@@ -166,6 +168,7 @@ function prepareStatements(db: DatabaseSync) {
          SELECT seq FROM deliveries WHERE ${inRange} AND event_seq ${isFree})`,
     ),
     deliveries: db.prepare(`DELETE FROM deliveries WHERE ${inRange} AND event_seq ${isFree}`),
+    duplicates: db.prepare(`DELETE FROM duplicates WHERE ${inRange} AND event_seq ${isFree}`),
     events: db.prepare(`DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq ${isFree}`),
     pruned: db.prepare(
       `UPDATE store_state SET pruned_seq = max(pruned_seq, ?), pruned_event_seq = max(pruned_event_seq, ?)`,

@@ -2,9 +2,16 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { ClaimRequest, ClaimResult, EndRequest, ReleaseRequest } from '../../ports/event-log.ts';
 import type { Rejection, Replay } from '../../domain/records.ts';
-import type { ChangeAuthor, KeyUse, RejectionBounds, ReplayAdvance } from '../../ports/store.ts';
+import type {
+  ChangeAuthor,
+  KeyUse,
+  RejectionBounds,
+  RepeatedEvent,
+  ReplayAdvance,
+} from '../../ports/store.ts';
 import { AppendEvent } from './append-event.ts';
 import { ClaimDue } from './claim-due.ts';
+import { recordDuplicates } from './duplicates.ts';
 import { bringForward, endPending, pendingLanes, releaseHeld } from './end-pending.ts';
 import { OrderGate } from './order-gate.ts';
 import { runningReplays } from './replay-queries.ts';
@@ -74,6 +81,7 @@ export function writeOperations(db: DatabaseSync) {
     runningReplays: () => runningReplays(db),
     recordRejections: (request: { rejections: readonly Rejection[]; bounds: RejectionBounds }): void =>
       rejections.record(request.rejections, request.bounds),
+    recordDuplicates: (repeated: readonly RepeatedEvent[]): void => recordDuplicates(db, repeated),
     pruneEvents: (request: { receivedBefore: number; limit: number }) =>
       pruning.prune(request.receivedBefore, request.limit),
     pruneDedupe: (request: { nowMs: number; limit: number }) => pruneDedupe(db, request.nowMs, request.limit),
