@@ -29,6 +29,8 @@ export interface PostgresServer {
   /** For a database of this server, `postgres` unless named. */
   url(database?: string): string;
   readonly directory: string;
+  /** False also when it has ended itself, as it does when its disk is full and its log cannot go on. */
+  readonly isRunning: boolean;
   /** `fast` ends every connection and writes a checkpoint; `immediate` is as a crash. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
   start(): Promise<void>;
@@ -91,6 +93,10 @@ class Server implements PostgresServer {
 
   get directory(): string {
     return this.#options.directory;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== null && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
   /** The process that all others of the server belong to. */

@@ -20,7 +20,9 @@ const OF_POSTGRES = Object.entries(HARMS).filter(([, { stores }]) => stores.incl
 describe('two gateways on PostgreSQL to which harm is done', () => {
   it.each(OF_POSTGRES)(
     'keep what they have acknowledged, in order: %s',
-    async (name) => {
+    async (name, { impossible }) => {
+      const why = impossible?.() ?? null;
+      if (why !== null) return;
       round += 1;
       const result = await runRound(world, { number: round, seed: 1, harms: [name] });
       expect(result.violations).toEqual([]);

@@ -1,33 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GatewayNode } from '../gateway-node.ts';
 import { between, type Harm } from '../harm.ts';
 import { raise } from './raise.ts';
+import { fill, makeSmallDisk, removeSmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
 /** Room beside the data that is there: for what the filler does not take, until it does. */
 const ROOM_MIB = 48;
-
-/** Why no small file system can be made here; `null` = it can. Found out once, by trying. */
-let whyNot: string | null | undefined;
-
-function whyNoMount(): string | null {
-  if (whyNot !== undefined) return whyNot;
-  if (process.getuid?.() !== 0) whyNot = 'mounting a small file system needs root';
-  else {
-    const folder = mkdtempSync(join(tmpdir(), 'ringback-chaos-disk-'));
-    whyNot = mount(folder, 1) ? null : 'no file system can be mounted here';
-    spawnSync('umount', [folder]);
-    rmSync(folder, { recursive: true, force: true });
-  }
-  return whyNot;
-}
-
-function mount(folder: string, sizeMiB: number): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'tmpfs', folder]).status === 0;
-}
 
 /** Moves a stopped node's data to another folder. */
 function move(node: GatewayNode, to: string): void {
@@ -39,17 +19,6 @@ function move(node: GatewayNode, to: string): void {
   node.dataDir = to;
 }
 
-/** Takes the last byte that there is. */
-function fill(file: string): void {
-  for (const bytes of [1024 * 1024, 4_096, 1]) {
-    try {
-      for (;;) writeFileSync(file, new Uint8Array(bytes), { flag: 'a' });
-    } catch {
-      // Full for writes of this size.
-    }
-  }
-}
-
 const home = new WeakMap<GatewayNode, string>();
 
 /** A disk without a byte left, for a while; sometimes the process is killed while it is full. */
@@ -57,15 +26,10 @@ export const diskFull: Harm = {
   what: 'the disk is full for a while: writes fail, and sometimes the process is killed then',
   stores: ['sqlite'],
   alone: true,
-  impossible: whyNoMount,
+  impossible: whyNoSmallDisk,
   before: async ({ world, node }) => {
     await node.stop();
-    const folder = mkdtempSync(join(tmpdir(), 'ringback-chaos-disk-'));
-    const bytes = readdirSync(node.dataDir).reduce(
-      (sum, file) => sum + statSync(join(node.dataDir, file)).size,
-      0,
-    );
-    if (!mount(folder, Math.ceil(bytes / 2 ** 20) + ROOM_MIB)) throw new Error(`cannot mount ${folder}`);
+    const folder = makeSmallDisk(node.dataDir, ROOM_MIB);
     home.set(node, node.dataDir);
     move(node, folder);
     await world.start(node);
@@ -89,8 +53,7 @@ export const diskFull: Harm = {
       await node.stop();
       const mounted = node.dataDir;
       move(node, folder);
-      spawnSync('umount', [mounted]);
-      rmSync(mounted, { recursive: true, force: true });
+      removeSmallDisk(mounted);
       await world.start(node);
     }
   },
