@@ -9,6 +9,7 @@ import {
   instant,
   instantIn,
   isoTime,
+  isoTimeOrNull,
   listOf,
   listView,
   logPage,
@@ -35,6 +36,13 @@ const filterIn = z.strictObject({
   to: instantIn.optional().describe('before this RFC 3339 time'),
 });
 
+const missingOut = z
+  .int()
+  .describe('how many of the ids that the filter names were not there: never were, or removed by retention');
+const cutBeforeOut = instant
+  .nullable()
+  .describe('retention had removed events received before this time, to which the filter reaches back');
+
 /** A replay as JSON. */
 export const replayOut = z.object({
   id,
@@ -43,6 +51,8 @@ export const replayOut = z.object({
   over: z.enum(['deliveries', 'events']).describe('what it goes through; events are matched anew'),
   matched: z.int(),
   created: z.int().describe('new deliveries made so far'),
+  missing: missingOut.nullable(),
+  cut_before: cutBeforeOut,
   destination_id: z.string().nullable(),
   created_by: z.string().describe('id of the API key'),
   created_at: instant,
@@ -53,12 +63,8 @@ const startedOut = z.object({
   id: z.string().nullable().describe('null for a dry run'),
   matched: z.int(),
   sample: z.array(z.string()),
-  missing: z
-    .int()
-    .describe('how many of the ids that the filter names are not there: never were, or removed by retention'),
-  cut_before: instant
-    .nullable()
-    .describe('retention has removed events received before this time, to which the filter reaches back'),
+  missing: missingOut,
+  cut_before: cutBeforeOut,
   state: z.enum(['running', 'completed', 'cancelled']).nullable(),
 });
 
@@ -71,6 +77,8 @@ export function replayView(replay: Replay): z.input<typeof replayOut> {
     over: replay.over,
     matched: replay.matched,
     created: replay.created,
+    missing: replay.losses?.missing ?? null,
+    cut_before: isoTimeOrNull(replay.losses?.cutBefore ?? null),
     destination_id: replay.destinationId,
     created_by: replay.principal,
     created_at: isoTime(replay.createdAt),
@@ -131,15 +139,21 @@ const create = operation({
       destinationId: body.destination_id ?? null,
       ratePerSecond: body.rate_limit ?? null,
     };
-    const { matched, sample, missing, cutBefore } = await replays.preview(request);
-    const found = {
-      sample: [...sample],
-      missing,
-      cut_before: cutBefore === null ? null : isoTime(cutBefore),
+    const preview = await replays.preview(request);
+    const sample = [...preview.sample];
+    if (body.dry_run) {
+      const { matched, missing, cutBefore } = preview;
+      return { id: null, matched, sample, missing, cut_before: isoTimeOrNull(cutBefore), state: null };
+    }
+    const { losses, ...replay } = await replays.start(request, context.caller);
+    return {
+      id: replay.id,
+      matched: replay.matched,
+      sample,
+      missing: losses.missing,
+      cut_before: isoTimeOrNull(losses.cutBefore),
+      state: replay.state,
     };
-    if (body.dry_run) return { id: null, matched, ...found, state: null };
-    const replay = await replays.start(request, context.caller);
-    return { id: replay.id, matched: replay.matched, ...found, state: replay.state };
   },
 });
 

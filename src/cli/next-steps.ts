@@ -60,6 +60,7 @@ const STEPS: Readonly<Record<string, (answer: JsonRecord, cli: string) => string
     ...(numberOf(answer, 'deliveries') === 0 ? ['No subscription wanted it.'] : []),
     `See what becomes of it: ${cli} why ${textOf(answer, 'id') ?? 'ID'}`,
   ],
+  'replays.get': (answer) => lost(answer),
   'replays.create': (answer, cli) => {
     const replay = textOf(answer, 'id');
     const next =

@@ -1,16 +1,5 @@
-import type { Replay, ReplayFilter } from '../domain/records.ts';
+import type { Replay, ReplayFilter, ReplayLosses } from '../domain/records.ts';
 import type { Queries, ReplayQueries } from '../ports/queries.ts';
-
-/** What a replay is asked for and the log no longer has. */
-export interface ReplayLosses {
-  /** How many of the ids that the filter names are not in the log: they never were, or retention took them. */
-  readonly missing: number;
-  /**
-   * Retention has removed events received before this time, and the filter reaches back to there; `null` =
-   * everything that it asks for is still there. What was not finished then is kept, so some may be found.
-   */
-  readonly cutBefore: number | null;
-}
 
 type Asked = Pick<Replay, 'filter' | 'tenant'>;
 type Log = Pick<Queries, 'lastSeq' | 'eventsAfter'> & Pick<ReplayQueries, 'countReplay'>;

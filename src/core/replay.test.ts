@@ -158,6 +158,24 @@ describe('a replay', () => {
     expect(await preview({ type: 'acme.**', from: cutBefore })).toMatchObject({ matched: 1, ...nothing });
   });
 
+  test('still says what was gone when it was made after retention has taken what it had in time', async () => {
+    const { bench } = await withDeadLetters(1);
+    const [old] = await bench.deliveries();
+    await bench.clock.advance(60_000);
+    const cutBefore = bench.clock.now() - 59_999;
+    expect(await bench.store.upkeep.pruneEvents(bench.clock.now(), 100)).toBe(2);
+    const { eventId } = await bench.publish();
+    await settled();
+    const whole = await start(bench, { filter: { eventIds: [eventId] } });
+    const cut = await start(bench, { filter: { eventIds: [eventId, old?.eventId ?? ''] } });
+    await bench.clock.advance(60_000);
+    expect(await bench.store.upkeep.pruneEvents(bench.clock.now(), 100)).toBe(1);
+
+    const lossesOf = async (id: string) => (await bench.store.queries.replay(id))?.losses;
+    expect(await lossesOf(whole.id)).toEqual({ missing: 0, cutBefore: null });
+    expect(await lossesOf(cut.id)).toEqual({ missing: 1, cutBefore });
+  });
+
   test('of nothing is done at once, and one of everything must be asked for in words', async () => {
     const bench = await startedBench();
     expect(await start(bench, { filter: { state: 'dead' } })).toMatchObject({

@@ -1,7 +1,7 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { Problem } from '../domain/problem.ts';
 import type { LoggedEvent } from '../domain/event.ts';
-import type { Replay, ReplayFilter } from '../domain/records.ts';
+import type { Replay, ReplayFilter, ReplayLosses } from '../domain/records.ts';
 import type { NewDelivery } from '../ports/event-log.ts';
 import type { ReplayCandidate } from '../ports/queries.ts';
 import type { ReplayDelivery } from '../ports/store.ts';
@@ -10,7 +10,7 @@ import type { EventInput } from './expression-input.ts';
 import type { EventViews } from './event-views.ts';
 import { orderKeyOf, wants } from './owed-deliveries.ts';
 import type { LeadingNode } from './node-membership.ts';
-import { lossesOf, type ReplayLosses } from './replay-losses.ts';
+import { lossesOf } from './replay-losses.ts';
 import type { Services } from './services.ts';
 import type { Caller, LaneControl } from './settings-changes.ts';
 
@@ -82,7 +82,7 @@ export class Replays {
   }
 
   /** Writes the replay down and starts it. */
-  async start(request: ReplayRequest, caller: Caller): Promise<Replay> {
+  async start(request: ReplayRequest, caller: Caller): Promise<Replay & { readonly losses: ReplayLosses }> {
     if (Object.keys(request.filter).length === 0) {
       throw new Problem(
         'validation_failed',
@@ -95,8 +95,10 @@ export class Replays {
     const { store, ids, clock } = this.#services;
     const over = overWhat(request.filter);
     const { matched, endSeq } = await store.queries.countReplay(request.filter, over, request.tenant);
+    // Kept, for it cannot be found out later: retention goes on, also over what the replay had in time.
+    const losses = await lossesOf(request, store.queries);
     const now = clock.now();
-    const replay: Replay = {
+    const replay = {
       id: ids.make('rpl'),
       tenant: request.tenant,
       filter: request.filter,
@@ -108,10 +110,11 @@ export class Replays {
       over,
       cursor: 0,
       endSeq,
+      losses,
       createdAt: now,
       updatedAt: now,
       principal: caller.principal.id,
-    };
+    } satisfies Replay;
     await store.replays.create(replay);
     this.#services.log.info('replay.started', { replay_id: replay.id, matched, over });
     // Otherwise the leading node takes it up within a second.

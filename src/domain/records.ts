@@ -41,6 +41,17 @@ export interface Duplicate {
 /** Duplicates of one event that are kept one by one, the newest; the others are only counted. */
 export const DUPLICATES_KEPT = 20;
 
+/** What a replay is asked for and the log no longer has. */
+export interface ReplayLosses {
+  /** How many of the ids that the filter names are not in the log: they never were, or retention took them. */
+  readonly missing: number;
+  /**
+   * Retention has removed events received before this time, and the filter reaches back to there; `null` =
+   * everything that it asks for is still there. What was not finished then is kept, so some may be found.
+   */
+  readonly cutBefore: number | null;
+}
+
 /** Which past events or deliveries a replay takes. At least one field is set. */
 export interface ReplayFilter {
   readonly eventIds?: readonly string[];
@@ -78,6 +89,8 @@ export interface Replay {
   readonly cursor: number;
   /** Where it ends, so that the deliveries that it makes are not replayed by it. */
   readonly endSeq: number;
+  /** What was gone already when it was made; `null` = made by a version that did not note it. */
+  readonly losses: ReplayLosses | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly principal: string;

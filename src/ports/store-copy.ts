@@ -106,6 +106,8 @@ export const COPIED = {
     over: 'text',
     cursor: 'integer',
     end_seq: 'integer',
+    missing: 'integer',
+    cut_before: 'integer',
     created_at: 'integer',
     updated_at: 'integer',
     principal: 'text',

@@ -176,6 +176,7 @@ export function buildReplay(overrides: Partial<Replay> = {}): Replay {
     over: 'deliveries',
     cursor: 0,
     endSeq: Number.MAX_SAFE_INTEGER,
+    losses: { missing: 0, cutBefore: null },
     createdAt: START_MS,
     updatedAt: START_MS,
     principal: 'key_one',

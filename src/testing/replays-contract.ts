@@ -54,8 +54,9 @@ function describeRecords(harness: StoreHarness): void {
       ratePerSecond: 2.5,
       matched: 7,
       endSeq: 99,
+      losses: { missing: 3, cutBefore: AT },
     });
-    const bare = buildReplay({ filter: { type: 'a' }, over: 'events' });
+    const bare = buildReplay({ filter: { type: 'a' }, over: 'events', losses: null });
     await store.replays.create(full);
     await store.replays.create(bare);
 

@@ -119,6 +119,18 @@ describe('F1: what a replay takes', () => {
     expect(receiver.received).toHaveLength(26);
   });
 
+  test('F1 what was not there when a replay was made is shown as long as the replay is', async () => {
+    await flow({ types: ['f1.gone'] });
+    const [id = ''] = await publishMany('f1.gone', 1);
+    const made = await replay({ event_ids: [id, 'evt_gone'] });
+    expect(made).toMatchObject({ matched: 1, missing: 1, cut_before: null });
+    expect(await completed(made.id)).toMatchObject({ created: 1, missing: 1, cut_before: null });
+    const { stdout } = await runCli(['replays', 'get', made.id, '--url', gateway.url], {
+      env: { RINGBACK_API_KEY: gateway.adminKey },
+    });
+    expect(stdout).toContain('1 of the ids that you named is not there.');
+  });
+
   test('F1 by event ids: the same id and bytes again, as a new delivery that names the old one', async () => {
     const { receiver, destination } = await flow({ types: ['f1.ids'] });
     const [one = '', two = '', three = ''] = await publishMany('f1.ids', 3);

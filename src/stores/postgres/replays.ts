@@ -28,13 +28,13 @@ const CREATE = `
   WITH places AS MATERIALIZED (SELECT take_places(1, $2) AS first)
   INSERT INTO replays (
     seq, id, tenant, filter, destination_id, rate_per_second, state, matched, created, over, cursor, end_seq,
-    created_at, updated_at, principal)
+    missing, cut_before, created_at, updated_at, principal)
   SELECT places.first, id, tenant, filter, destination_id, rate_per_second, state, matched, created, over, cursor,
-    end_seq, created_at, updated_at, principal
+    end_seq, missing, cut_before, created_at, updated_at, principal
   FROM places CROSS JOIN json_to_recordset($1) AS row (
     id text, tenant text, filter text, destination_id text, rate_per_second double precision, state text,
-    matched bigint, created bigint, over text, cursor bigint, end_seq bigint, created_at bigint,
-    updated_at bigint, principal text)`;
+    matched bigint, created bigint, over text, cursor bigint, end_seq bigint, missing bigint,
+    cut_before bigint, created_at bigint, updated_at bigint, principal text)`;
 
 const CANCEL = `
   UPDATE replays SET state = 'cancelled', updated_at = $2 WHERE id = $1 AND state = 'running' RETURNING id`;
@@ -118,6 +118,8 @@ function replayColumns(replay: Replay): Record<string, unknown> {
     over: replay.over,
     cursor: replay.cursor,
     end_seq: replay.endSeq,
+    missing: replay.losses?.missing ?? null,
+    cut_before: replay.losses?.cutBefore ?? null,
     created_at: replay.createdAt,
     updated_at: replay.updatedAt,
     principal: toText(replay.principal),

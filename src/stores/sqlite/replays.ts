@@ -8,8 +8,8 @@ import type { Sequence } from './sequence.ts';
 export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Replay): void {
   db.prepare(
     `INSERT INTO replays (seq, id, tenant, filter, destination_id, rate_per_second, state, matched,
-       created, over, cursor, end_seq, created_at, updated_at, principal)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       created, over, cursor, end_seq, missing, cut_before, created_at, updated_at, principal)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     sequence.next(replay.createdAt),
     replay.id,
@@ -23,6 +23,8 @@ export function createReplay(db: DatabaseSync, sequence: Sequence, replay: Repla
     replay.over,
     replay.cursor,
     replay.endSeq,
+    replay.losses?.missing ?? null,
+    replay.losses?.cutBefore ?? null,
     replay.createdAt,
     replay.updatedAt,
     replay.principal,

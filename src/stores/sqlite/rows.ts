@@ -191,6 +191,11 @@ export function duplicateFromRow(row: Row): Duplicate {
   };
 }
 
+function lossesFromRow(row: Row): Replay['losses'] {
+  const missing = numberOrNull(row, 'missing');
+  return missing === null ? null : { missing, cutBefore: numberOrNull(row, 'cut_before') };
+}
+
 export function replayFromRow(row: Row): Replay {
   return {
     id: text(row, 'id'),
@@ -204,6 +209,7 @@ export function replayFromRow(row: Row): Replay {
     over: text(row, 'over') as Replay['over'],
     cursor: number(row, 'cursor'),
     endSeq: number(row, 'end_seq'),
+    losses: lossesFromRow(row),
     createdAt: number(row, 'created_at'),
     updatedAt: number(row, 'updated_at'),
     principal: text(row, 'principal'),
