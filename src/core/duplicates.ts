@@ -99,8 +99,9 @@ export class Duplicates {
   /** Drops the latest event of whoever has the most; false when none has more than `size`. */
   #makeRoom(size: number): boolean {
     const most = [...this.#waiting.values()].reduce((one, other) => (other.size > one.size ? other : one));
+    if (most.size <= size) return false;
     const latest = [...most.values()].at(-1);
-    if (most.size <= size || latest === undefined) return false;
+    if (latest === undefined) return false;
     most.delete(latest.eventId);
     this.#waitingCount -= 1;
     this.#untold += latest.count;
