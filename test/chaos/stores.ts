@@ -1,7 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { makePostgres, type PostgresServer } from '../../scripts/services/postgres-server.ts';
+import {
+  makePostgres,
+  type PostgresBinaries,
+  type PostgresServer,
+} from '../../scripts/services/postgres-server.ts';
 import { StallingProxy } from '../services/stalling-proxy.ts';
 
 /** What the harness knows of a store beside the gateways that use it. */
@@ -90,8 +94,11 @@ export function sqliteStore(): ChaosStore {
 }
 
 /** A server of its own, with a relay for each node: it can be killed, starved and cut off. */
-export async function postgresStore(nodes: number): Promise<ChaosStore> {
-  const server = await makePostgres('system', { max_connections: '60' });
+export async function postgresStore(
+  nodes: number,
+  binaries: PostgresBinaries = 'system',
+): Promise<ChaosStore> {
+  const server = await makePostgres(binaries, { max_connections: '60' });
   const port = Number(new URL(server.url()).port);
   const proxies = await Promise.all(Array.from({ length: nodes }, () => StallingProxy.to(port)));
   const proxyOf = (node: string): StallingProxy => {

@@ -4,12 +4,13 @@ import { HARMS } from '../chaos/harms.ts';
 import { runRound } from '../chaos/round.ts';
 import { postgresStore } from '../chaos/stores.ts';
 import { World } from '../chaos/world.ts';
+import { OWN_BINARIES } from './postgres-harness.ts';
 
 let world: World;
 let round = 0;
 
 beforeAll(async () => {
-  const store = await postgresStore(2);
+  const store = await postgresStore(2, OWN_BINARIES);
   world = new World({ store, nodes: 2, seed: 1, isCompiled: isCompiledFresh() });
   await world.open();
 }, 60_000);

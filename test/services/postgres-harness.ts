@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { openPostgresStore } from '../../src/stores/postgres/open.ts';
-import { makePostgres, type PostgresServer } from '../../scripts/services/postgres-server.ts';
+import {
+  makePostgres,
+  type PostgresBinaries,
+  type PostgresServer,
+} from '../../scripts/services/postgres-server.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { StoreHarness } from '../../src/testing/store-harness.ts';
 
@@ -83,7 +87,10 @@ async function close(store: Store): Promise<void> {
 /** The real server's URL, which `scripts/services.ts run` gives; without one the tests make a server. */
 export const REAL_SERVER_URL = process.env['RINGBACK_TEST_POSTGRES_URL'];
 
-/** A server of the test's own, to be stopped and starved: of the machine where that is what is tested. */
+/** What servers of the tests' own are made of: the machine's, where those are what is tested. */
+export const OWN_BINARIES: PostgresBinaries = REAL_SERVER_URL === undefined ? 'packaged' : 'system';
+
+/** A server of the test's own, to be stopped and starved. */
 export function makeOwnPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  return makePostgres(REAL_SERVER_URL === undefined ? 'packaged' : 'system', settings);
+  return makePostgres(OWN_BINARIES, settings);
 }
