@@ -137,7 +137,9 @@ export class Load {
       });
       const text = await answer.body.text();
       const { statusCode } = answer;
-      if (statusCode >= 400 && statusCode < 500) {
+      // Whatever is wrong with us, senders are told to come again, and when.
+      const isNotNow = statusCode === 503 && answer.headers['retry-after'] !== undefined;
+      if (statusCode >= 300 && !isNotNow) {
         this.#ledger.violate('unexpected', `a good request was refused: ${statusCode} ${text}`);
       }
       return statusCode < 300 ? (JSON.parse(text) as { id: string }).id : null;
