@@ -31,5 +31,5 @@ function answersTo(calls: readonly Call[]): Answers {
       return null;
     }
   });
-  return { values, errors };
+  return { values, errors, commitMs: 0 };
 }

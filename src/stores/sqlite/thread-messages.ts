@@ -24,6 +24,8 @@ export interface Answers {
   readonly values: readonly unknown[];
   /** Those that failed, by their place; they have no value. */
   readonly errors: readonly (readonly [place: number, error: WireError])[];
+  /** How long their commit took, in milliseconds; 0 where nothing was written. */
+  readonly commitMs: number;
 }
 
 export function toRequest(calls: readonly Call[]): Request {

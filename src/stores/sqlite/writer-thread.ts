@@ -54,9 +54,10 @@ function close(): void {
 /** All calls in one transaction; when that fails each in its own, so that one cannot fail the others. */
 function runGroup(database: DatabaseSync, calls: readonly Call[]): Answers {
   try {
-    return { values: inTransaction(database, calls), errors: [] };
+    return { ...inTransaction(database, calls), errors: [] };
   } catch (error) {
-    return calls.length === 1 ? { values: [null], errors: [[0, toWire(error)]] } : oneByOne(database, calls);
+    if (calls.length > 1) return oneByOne(database, calls);
+    return { values: [null], errors: [[0, toWire(error)]], commitMs: 0 };
   }
 }
 
@@ -65,15 +66,17 @@ function oneByOne(database: DatabaseSync, calls: readonly Call[]): Answers {
   return {
     values: alone.flatMap(({ values }) => values),
     errors: alone.flatMap(({ errors }, place) => errors.map(([, error]) => [place, error] as const)),
+    commitMs: Math.max(...alone.map(({ commitMs }) => commitMs)),
   };
 }
 
-function inTransaction(database: DatabaseSync, calls: readonly Call[]): unknown[] {
+function inTransaction(database: DatabaseSync, calls: readonly Call[]): Pick<Answers, 'values' | 'commitMs'> {
   database.exec('BEGIN IMMEDIATE');
   try {
     const values = calls.map((call) => run(call));
+    const ranAt = performance.now();
     database.exec('COMMIT');
-    return values;
+    return { values, commitMs: performance.now() - ranAt };
   } catch (error) {
     // SQLite has rolled back by itself after some errors (a full disk), and then refuses to again.
     if (database.isTransaction) database.exec('ROLLBACK');
