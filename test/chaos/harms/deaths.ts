@@ -70,7 +70,7 @@ const killInRetention: Harm = {
   stores: BOTH,
   strike: async (scene) => {
     await scene.acknowledged(between(scene.random, 10, 40));
-    planDeath(scene, 'retention', scene.world.store.kind === 'sqlite' ? 60 : 2);
+    planDeath(scene, 'retention', scene.world.store.kind === 'sqlite' ? 6 : 2);
     void scene.node.order({ prune: true });
     await dieOrKill(scene);
   },
