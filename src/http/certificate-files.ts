@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, type StatWatcher, watchFile, unwatchFile } from 'node:fs';
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 
 /** What `tls.Server.setSecureContext` takes, and until when the certificate is valid. */
@@ -61,16 +62,29 @@ export function watchCertificate(paths: CertificatePaths, watcher: CertificateWa
     settling = setTimeout(reread, SETTLE_MS);
     settling.unref();
   };
-  const files = [paths.certPath, paths.keyPath];
-  for (const file of files) watch(file, onChange);
+  const stop = lookAt([paths.certPath, paths.keyPath], onChange);
   return () => {
     if (settling !== null) clearTimeout(settling);
-    for (const file of files) unwatchFile(file, onChange);
+    stop();
   };
 }
 
-function watch(file: string, onChange: () => void): StatWatcher {
-  return watchFile(file, { interval: LOOK_EVERY_MS, persistent: false }, onChange);
+/** Beside what the files are now, which is looked at before this returns: no change falls in between. */
+function lookAt(files: readonly string[], onChange: () => void): () => void {
+  let known = files.map((file) => (existsSync(file) ? fingerprint(statSync(file)) : 'absent')).join();
+  const look = async (): Promise<void> => {
+    const seen = await Promise.all(files.map((file) => stat(file).then(fingerprint, () => 'absent')));
+    if (seen.join() === known) return;
+    known = seen.join();
+    onChange();
+  };
+  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function fingerprint({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 function readPem(path: string, what: string): string {
