@@ -139,17 +139,16 @@ const create = operation({
       destinationId: body.destination_id ?? null,
       ratePerSecond: body.rate_limit ?? null,
     };
-    const preview = await replays.preview(request);
-    const sample = [...preview.sample];
     if (body.dry_run) {
-      const { matched, missing, cutBefore } = preview;
-      return { id: null, matched, sample, missing, cut_before: isoTimeOrNull(cutBefore), state: null };
+      const { matched, sample, missing, cutBefore } = await replays.preview(request);
+      const cut = isoTimeOrNull(cutBefore);
+      return { id: null, matched, sample: [...sample], missing, cut_before: cut, state: null };
     }
     const { losses, ...replay } = await replays.start(request, context.caller);
     return {
       id: replay.id,
       matched: replay.matched,
-      sample,
+      sample: [...replay.sample],
       missing: losses.missing,
       cut_before: isoTimeOrNull(losses.cutBefore),
       state: replay.state,

@@ -27,6 +27,18 @@ export interface ReplayPreview extends ReplayLosses {
   readonly sample: readonly string[];
 }
 
+/** A replay that was just made, with what went first. */
+export interface StartedReplay extends Replay {
+  readonly losses: ReplayLosses;
+  readonly sample: readonly string[];
+}
+
+/** What is there for a replay now. */
+interface Found extends Pick<Replay, 'over' | 'matched' | 'endSeq'> {
+  readonly losses: ReplayLosses;
+  readonly sample: readonly string[];
+}
+
 const SAMPLE = 10;
 /** Candidates looked at in one step: a short read, a short transaction. */
 const STEP = 100;
@@ -72,17 +84,12 @@ export class Replays {
 
   /** What a replay would deliver, without delivering. */
   async preview(request: ReplayRequest): Promise<ReplayPreview> {
-    const over = overWhat(request.filter);
-    const { queries } = this.#services.store;
-    const { matched, endSeq } = await queries.countReplay(request.filter, over, request.tenant);
-    const place = { filter: request.filter, over, tenant: request.tenant, cursor: 0, endSeq };
-    const first = matched === 0 ? [] : await queries.replayCandidates(place, SAMPLE);
-    const sample = first.map(({ delivery, event }) => delivery?.id ?? event.id);
-    return { matched, sample, ...(await lossesOf(request, queries)) };
+    const { matched, sample, losses } = await this.#find(request);
+    return { matched, sample, ...losses };
   }
 
   /** Writes the replay down and starts it. */
-  async start(request: ReplayRequest, caller: Caller): Promise<Replay & { readonly losses: ReplayLosses }> {
+  async start(request: ReplayRequest, caller: Caller): Promise<StartedReplay> {
     if (Object.keys(request.filter).length === 0) {
       throw new Problem(
         'validation_failed',
@@ -93,10 +100,8 @@ export class Replays {
       );
     }
     const { store, ids, clock } = this.#services;
-    const over = overWhat(request.filter);
-    const { matched, endSeq } = await store.queries.countReplay(request.filter, over, request.tenant);
-    // Kept, for it cannot be found out later: retention goes on, also over what the replay had in time.
-    const losses = await lossesOf(request, store.queries);
+    // The losses are kept, for they cannot be found out later: retention goes on, also over what was there.
+    const { over, matched, endSeq, sample, losses } = await this.#find(request);
     const now = clock.now();
     const replay = {
       id: ids.make('rpl'),
@@ -119,7 +124,17 @@ export class Replays {
     this.#services.log.info('replay.started', { replay_id: replay.id, matched, over });
     // Otherwise the leading node takes it up within a second.
     if (replay.state === 'running' && this.#nodes.leads()) this.#run(replay);
-    return replay;
+    return { ...replay, sample };
+  }
+
+  async #find({ filter, tenant }: ReplayRequest): Promise<Found> {
+    const over = overWhat(filter);
+    const { queries } = this.#services.store;
+    const { matched, endSeq } = await queries.countReplay(filter, over, tenant);
+    const place = { filter, over, tenant, cursor: 0, endSeq };
+    const first = matched === 0 ? [] : await queries.replayCandidates(place, SAMPLE);
+    const sample = first.map(({ delivery, event }) => delivery?.id ?? event.id);
+    return { over, matched, endSeq, sample, losses: await lossesOf({ filter, tenant }, queries) };
   }
 
   /** Ends a replay; what it has made is delivered all the same. */
