@@ -13,6 +13,16 @@ export interface ShownSetting<Kind extends SettingKind, Output extends z.ZodType
   readonly view: (setting: SettingKinds[Kind], context: OperationContext) => z.input<Output>;
 }
 
+/** Those that a caller sees, of one tenant where it asks for one. */
+export function settingsSeen<Kind extends SettingKind>(
+  kind: Kind,
+  { gateway, caller }: OperationContext,
+  asked: string | undefined,
+): readonly SettingKinds[Kind][] {
+  const wanted = tenantFilter(caller.principal, asked).tenant;
+  return gateway.directory.list(kind).filter((setting) => wanted === undefined || setting.tenant === wanted);
+}
+
 /** `GET /v1/RESOURCE`, newest first. */
 export function listSettings<Kind extends SettingKind, Output extends z.ZodType>(
   { kind, resource, output, view }: ShownSetting<Kind, Output>,
@@ -29,13 +39,8 @@ export function listSettings<Kind extends SettingKind, Output extends z.ZodType>
     body: nothing,
     output: listOf(output),
     status: 200,
-    run: async (context, { query }) => {
-      const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
-      const settings = context.gateway.directory
-        .list(kind)
-        .filter((setting) => wanted === undefined || setting.tenant === wanted);
-      return settingsList(settings, query, (setting) => view(setting, context));
-    },
+    run: async (context, { query }) =>
+      settingsList(settingsSeen(kind, context, query.tenant), query, (setting) => view(setting, context)),
   });
 }
 

@@ -27,8 +27,8 @@ import {
 } from './fields.ts';
 import { operation, type OperationContext } from './operation.ts';
 import { checkExpression } from './setting-checks.ts';
-import { tenantFilter, tenantFor } from './tenancy.ts';
-import { getSetting, removeSetting } from './setting-operations.ts';
+import { tenantFor } from './tenancy.ts';
+import { getSetting, removeSetting, settingsSeen } from './setting-operations.ts';
 
 const MAX_ATTEMPTS = 100;
 
@@ -310,11 +310,9 @@ const list = operation({
   output: listOf(subscriptionOut),
   status: 200,
   run: async (context, { query }) => {
-    const wanted = tenantFilter(context.caller.principal, query.tenant).tenant;
-    const subscriptions = context.gateway.directory
-      .list('subscription')
-      .filter((subscription) => wanted === undefined || subscription.tenant === wanted)
-      .filter(({ destinationId }) => query.destination === undefined || destinationId === query.destination);
+    const subscriptions = settingsSeen('subscription', context, query.tenant).filter(
+      ({ destinationId }) => query.destination === undefined || destinationId === query.destination,
+    );
     return settingsList(subscriptions, query, subscriptionView);
   },
 });

@@ -3,6 +3,7 @@ import type { Appended } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
 import { type AppendRows, EVENT_COLUMNS, NEW_DELIVERY_COLUMNS, number, text, type Values } from './rows.ts';
 import type { Sequence } from './sequence.ts';
+import { partByPart } from './thread-messages.ts';
 
 /** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
 export class AppendEvent {
@@ -59,13 +60,8 @@ export class AppendEvent {
 
   /** One after the other; `bodies` are those of all, `sizes` says how long each is. */
   appendAll(all: readonly AppendRows[], sizes: readonly number[], bodies: Uint8Array): (number | Appended)[] {
-    let at = 0;
-    return all.map((rows, place) => {
-      const until = at + (sizes[place] ?? 0);
-      const body = bodies.subarray(at, until);
-      at = until;
-      return this.append(rows, body);
-    });
+    const next = partByPart(bodies);
+    return all.map((rows, place) => this.append(rows, next(sizes[place] ?? 0)));
   }
 
   #heldBy(claim: Values | null, receivedAt: number): Appended | null {

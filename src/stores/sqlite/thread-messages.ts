@@ -47,17 +47,21 @@ export function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuff
 
 export function callsOf({ calls, bytes }: Request): Call[] {
   const found: Call[] = [];
-  let at = 0;
+  const next = partByPart(bytes);
   for (let place = 0; place < calls.length; place += 3) {
-    const until = at + Number(calls[place + 2]);
     found.push({
       operation: String(calls[place]),
       argument: calls[place + 1],
-      bytes: bytes.subarray(at, until),
+      bytes: next(Number(calls[place + 2])),
     });
-    at = until;
   }
   return found;
+}
+
+/** Takes apart what `concatenated` put together: each call gives the next part of that size. */
+export function partByPart(bytes: Uint8Array): (size: number) => Uint8Array {
+  let at = 0;
+  return (size) => bytes.subarray(at, (at += size));
 }
 
 /** An error as it crosses threads: structured cloning keeps neither class nor code. */

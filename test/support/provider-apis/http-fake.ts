@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A request to a provider's API, read whole. */
@@ -49,12 +49,16 @@ export async function serveApi(answer: (request: ApiRequest) => ApiAnswer): Prom
       response.end(given.body === undefined ? '' : JSON.stringify(given.body));
     });
   });
+  return { ...(await listening(server)), calls };
+}
+
+/** Opens the server on a port of loopback. */
+export async function listening(server: Server): Promise<Pick<FakeApi, 'url' | 'port' | 'close'>> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     port,
-    calls,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,7 +1,6 @@
 import { buildSchema, graphql } from 'graphql';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { FakeApi } from './http-fake.ts';
+import { type FakeApi, listening } from './http-fake.ts';
 
 interface Subscription {
   readonly id: string;
@@ -120,17 +119,5 @@ export async function shopifyApi(token: string): Promise<FakeApi & { subscriptio
       );
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    calls,
-    subscriptions: resolvers.subscriptions,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { ...(await listening(server)), calls, subscriptions: resolvers.subscriptions };
 }
