@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Checkpoints } from './checkpoints.ts';
 import { type ConnectionOptions, openWriter } from './connection.ts';
 import { dueByThisClock } from './due-by-this-clock.ts';
 import { migrate } from './migrate.ts';
@@ -7,12 +8,14 @@ import { type Answers, type Call, callsOf, type Request, toWire } from './thread
 import { writeOperations } from './write-operations.ts';
 
 /** The thread that owns the one writing connection: a commit's wait for the disk blocks nobody else. */
-const db = openWriter(workerData as ConnectionOptions);
+const options = workerData as ConnectionOptions;
+const db = openWriter(options);
 migrate(db);
 // Whoever opens the file holds its lock, so every lease in it belongs to a process that is gone:
 // waiting for them to run out would only delay what they owe.
 db.exec(`UPDATE deliveries SET lease_until = 0 WHERE state = 'leased'`);
 dueByThisClock(db, Date.now());
+const checkpoints = new Checkpoints(db, options);
 const operations = new Map(
   Object.entries(
     writeOperations(db) as unknown as Record<string, (argument: unknown, bytes: Uint8Array) => unknown>,
@@ -30,9 +33,12 @@ parentPort?.on('message', (first: Request | 'close') => {
       calls.push(...callsOf(message));
       message = nextMessage();
     }
-    if (calls.length > 0) parentPort?.postMessage(runGroup(db, calls));
+    if (calls.length > 0) {
+      parentPort?.postMessage(runGroup(db, calls));
+      checkpoints.committed();
+    }
     if (message === 'close') {
-      close();
+      void close();
       return;
     }
   }
@@ -45,7 +51,8 @@ function nextMessage(): Request | 'close' | undefined {
   return received?.message as Request | 'close' | undefined;
 }
 
-function close(): void {
+async function close(): Promise<void> {
+  await checkpoints.close();
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   db.close();
   parentPort?.close();
