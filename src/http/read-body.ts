@@ -59,17 +59,20 @@ export function readBody(
   const announced = Number(request.headers['content-length'] ?? Number.NaN);
   if (announced > limitBytes) return Promise.resolve({ body: EMPTY, tooLarge: true });
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
+    let isOver = false;
     const finish = (done: () => void): void => {
-      request.removeAllListeners('data');
-      request.removeAllListeners('end');
-      request.removeAllListeners('close');
+      if (isOver) return;
+      isOver = true;
       budget.giveBack(taken);
       done();
+      // Our listeners stay, and with them what they see: a chunk is a part of the socket's whole buffer.
+      chunks = [];
     };
     request.on('data', (chunk: Buffer) => {
+      if (isOver) return;
       bytes += chunk.byteLength;
       if (bytes > limitBytes) {
         finish(() => resolve({ body: joined(chunks), tooLarge: true }));

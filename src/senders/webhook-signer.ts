@@ -3,11 +3,13 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  hash,
   randomBytes,
   sign,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
+import { HmacMessages } from '../../packages/client/src/verify/hmac-messages.ts';
 import type { WebhookSigner } from '../ports/sender.ts';
 
 const SYMMETRIC_PREFIX = 'whsec_';
@@ -29,10 +31,9 @@ const SPKI_ED25519_HEADER_BYTES = 12;
 /** Keys kept decoded. An HMAC key is some 300 bytes, so a full cache stays near 1 MiB. */
 const MAX_CACHED_KEYS = 4_096;
 
-interface SigningKey {
-  readonly scheme: 'standard' | 'standard-ed25519';
-  readonly key: KeyObject;
-}
+type SigningKey =
+  | { readonly scheme: 'standard'; readonly key: KeyObject; readonly messages: HmacMessages }
+  | { readonly scheme: 'standard-ed25519'; readonly key: KeyObject };
 
 /**
  * Signs outbound requests as Standard Webhooks 1.0.0 has it: `whsec_` secrets give `v1` (HMAC-SHA256),
@@ -87,7 +88,6 @@ export class StandardWebhookSigner implements WebhookSigner {
     const reason = this.check(scheme, secret);
     if (reason !== null) throw new Error(`unusable signing secret: ${reason}`);
     const bytes = Buffer.from(secret.slice(secret.indexOf('_') + 1), 'base64');
-    const key = scheme === 'standard' ? createSecretKey(bytes) : privateKey(bytes);
     // The oldest goes, used or not: counting uses would cost each signature, a new decoding only a few.
     if (this.#keys.size >= MAX_CACHED_KEYS) {
       for (const oldest of this.#keys.keys()) {
@@ -95,18 +95,33 @@ export class StandardWebhookSigner implements WebhookSigner {
         break;
       }
     }
-    const signingKey = { scheme, key } as const;
+    const signingKey: SigningKey =
+      scheme === 'standard' ? symmetricKey(bytes) : { scheme, key: privateKey(bytes) };
     this.#keys.set(secret, signingKey);
     return signingKey;
   }
 }
 
-function signOnce({ scheme, key }: SigningKey, prefix: string, body: Uint8Array): string {
-  if (scheme === 'standard') {
-    // Two updates instead of one concatenation: no copy of the body for each secret.
-    return `v1,${createHmac('sha256', key).update(prefix).update(body).digest('base64')}`;
-  }
-  return `v1a,${sign(null, Buffer.concat([Buffer.from(prefix), body]), key).toString('base64')}`;
+/** A secret has at most `MAX_SECRET_BYTES`, a block of SHA-256. */
+function symmetricKey(bytes: Buffer): SigningKey {
+  return { scheme: 'standard', key: createSecretKey(bytes), messages: new HmacMessages(bytes, 64, 32) };
+}
+
+function signOnce(signingKey: SigningKey, prefix: string, body: Uint8Array): string {
+  return signingKey.scheme === 'standard'
+    ? `v1,${hmacOf(signingKey, prefix, body)}`
+    : `v1a,${sign(null, Buffer.concat([Buffer.from(prefix), body]), signingKey.key).toString('base64')}`;
+}
+
+function hmacOf(
+  { key, messages }: SigningKey & { scheme: 'standard' },
+  prefix: string,
+  body: Uint8Array,
+): string {
+  const inner = messages.inner([prefix, body]);
+  // Two updates instead of one concatenation: no copy of a large body for each secret.
+  if (inner === undefined) return createHmac('sha256', key).update(prefix).update(body).digest('base64');
+  return hash('sha256', messages.outer(hash('sha256', inner, 'latin1')), 'base64');
 }
 
 /** The bytes after the prefix, or why there are none. */

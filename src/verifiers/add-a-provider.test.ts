@@ -25,14 +25,14 @@ function example() {
 
 function httpRequest() {
   const [head = '', body = ''] = block('http').trimEnd().split('\n\n');
-  const rawHeaders = head
+  const headers = head
     .split('\n')
     .slice(1)
     .flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]);
   return {
     method: 'POST',
     url: 'https://hooks.example.com/in/KEY',
-    rawHeaders,
+    headers,
     body: Buffer.from(body),
     nowMs: Date.parse('2026-11-21T12:00:00Z'),
   };
@@ -53,7 +53,7 @@ test('the same request is refused with another body, later, or without its signa
   expect(verifier.verify({ ...request, nowMs: request.nowMs + 301_000 })).toMatchObject({
     reason: 'timestamp_too_old',
   });
-  expect(verifier.verify({ ...request, rawHeaders: [] })).toMatchObject({ reason: 'missing_header' });
+  expect(verifier.verify({ ...request, headers: [] })).toMatchObject({ reason: 'missing_header' });
 });
 
 test('the vector on the page gets its verdict', () => {
@@ -61,7 +61,7 @@ test('the vector on the page gets its verdict', () => {
   if (!isRecord(vector) || !Array.isArray(vector['headers'])) throw new Error('the vector is not readable');
   const request = {
     ...httpRequest(),
-    rawHeaders: (vector['headers'] as unknown[][]).flat().map(String),
+    headers: (vector['headers'] as unknown[][]).flat().map(String),
     body: Buffer.from(String(vector['bodyBase64']), 'base64'),
     nowMs: Number(vector['now']) * 1000,
   };

@@ -44,7 +44,7 @@ async function answerOnNode(provider: string, given: HandshakeCase): Promise<Ans
     config: { ...event?.config, ...given.config },
   });
   const body = Buffer.from(bodyBase64, 'base64');
-  return verifier.handshake({ method, url, rawHeaders: headers.flat(), body, nowMs: now * 1000 });
+  return verifier.handshake({ method, url, headers: headers.flat(), body, nowMs: now * 1000 });
 }
 
 describe.each(readHandshakes())('$provider', ({ provider, cases }) => {
@@ -68,8 +68,8 @@ describe.each(readHandshakes())('$provider', ({ provider, cases }) => {
 
 const nowMs = 1_795_262_400_000;
 
-function question(method: string, url: string, rawHeaders: string[], body: string) {
-  return { method, url: `https://h.example.com/in/x${url}`, rawHeaders, body: Buffer.from(body), nowMs };
+function question(method: string, url: string, headers: string[], body: string) {
+  return { method, url: `https://h.example.com/in/x${url}`, headers, body: Buffer.from(body), nowMs };
 }
 
 describe('a secret that comes with the first request', () => {
@@ -145,10 +145,10 @@ describe('confirmation of a topic', () => {
         return Promise.resolve({ ok: text !== '', text: () => Promise.resolve(text) });
       },
     });
-    const rawHeaders = vector?.headers.flat() ?? [];
+    const headers = vector?.headers.flat() ?? [];
     const body = Buffer.from(vector?.bodyBase64 ?? '', 'base64');
     const url = vector?.url ?? '';
-    const request = { method: 'POST', url, rawHeaders, body, nowMs: (vector?.now ?? 0) * 1000 };
+    const request = { method: 'POST', url, headers, body, nowMs: (vector?.now ?? 0) * 1000 };
     const answer = await verifier.handshake(request);
     return { fetched, answer, verdict: answer === undefined ? await verifier.verify(request) : undefined };
   }

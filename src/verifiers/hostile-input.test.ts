@@ -62,7 +62,7 @@ test.each(readSuites())('$provider: no body holds the process', async ({ provide
       const request = {
         method,
         url,
-        rawHeaders: [...headers, 'content-type', type],
+        headers: [...headers, 'content-type', type],
         body,
         nowMs: now * 1000,
       };

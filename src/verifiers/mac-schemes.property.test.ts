@@ -74,7 +74,7 @@ describe('every mac scheme over the body', () => {
         const request = {
           method: 'POST',
           url: 'https://hooks.example.com/in/abc',
-          rawHeaders: signed.headers,
+          headers: signed.headers,
           body,
           nowMs,
         };

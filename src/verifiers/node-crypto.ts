@@ -6,6 +6,7 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  hash as hashAtOnce,
   sign,
   verify,
 } from 'node:crypto';
@@ -18,6 +19,7 @@ import type {
   Task,
 } from '../../packages/client/src/verify/operation.ts';
 import { concatBytes } from '../../packages/client/src/verify/bytes.ts';
+import { HmacMessages } from '../../packages/client/src/verify/hmac-messages.ts';
 
 const secretKeys = new WeakMap<Uint8Array, KeyObject>();
 const publicKeys = new WeakMap<PublicKey, KeyObject | 'unusable'>();
@@ -50,7 +52,26 @@ function importPublicKey(key: PublicKey): KeyObject | 'unusable' {
   }
 }
 
+/** The messages of HMAC-SHA256, with which nearly everyone signs, by their keys. */
+const hmacMessages = new WeakMap<Uint8Array, HmacMessages>();
+
+function messagesOf(key: Uint8Array): HmacMessages {
+  let messages = hmacMessages.get(key);
+  if (messages === undefined) {
+    messages = new HmacMessages(key.byteLength > 64 ? hashAtOnce('sha256', key, 'buffer') : key, 64, 32);
+    hmacMessages.set(key, messages);
+  }
+  return messages;
+}
+
 function hmac(hash: HashName, key: Uint8Array, parts: MessageParts): Uint8Array {
+  if (hash === 'sha256') {
+    const messages = messagesOf(key);
+    const inner = messages.inner(parts);
+    if (inner !== undefined) {
+      return hashAtOnce('sha256', messages.outer(hashAtOnce('sha256', inner, 'latin1')), 'buffer');
+    }
+  }
   const mac = createHmac(hash, secretKey(key));
   for (const part of parts) mac.update(part);
   return mac.digest();

@@ -107,7 +107,7 @@ async function judge(input: SignInput, options: SourceVerifierOptions): Promise<
   const onNode = await createSourceVerifier(options).verify({
     method,
     url,
-    rawHeaders: headers.flat(),
+    headers: headers.flat(),
     body,
     nowMs: now.getTime(),
   });

@@ -30,7 +30,7 @@ describe.each(readSuites())('$provider', ({ provider, vectors }) => {
     const onNode = await createSourceVerifier(options).verify({
       method,
       url,
-      rawHeaders: headers.flat(),
+      headers: headers.flat(),
       body,
       nowMs: vector.now * 1000,
     });

@@ -7,8 +7,8 @@ import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 const nowMs = 1_795_262_400_000;
 const body = Buffer.from('{"a":1}');
 
-function request(...rawHeaders: string[]) {
-  return { method: 'POST', url: 'https://hooks.example.com/in/abc', rawHeaders, body, nowMs };
+function request(...headers: string[]) {
+  return { method: 'POST', url: 'https://hooks.example.com/in/abc', headers, body, nowMs };
 }
 
 function signStamped(secret: string, ts: string): string {

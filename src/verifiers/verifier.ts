@@ -11,6 +11,7 @@ import { Refusal, refusalCode } from '../../packages/client/src/verify/reasons.t
 import { RequestView } from '../../packages/client/src/verify/request-view.ts';
 import type { Covers } from '../../packages/client/src/verify/scheme.ts';
 import { prepareSource } from '../../packages/client/src/verify/source-preparation.ts';
+import type { IngestRequest } from '../ports/verifier.ts';
 import { runWithNodeCrypto } from './node-crypto.ts';
 
 export { VerifierSettingsError } from '../../packages/client/src/verify/reasons.ts';
@@ -25,20 +26,9 @@ export interface SourceVerifierOptions extends Credentials {
   /** Whether a handshake may bring a secret. Default: while there is none. */
   readonly awaitsSecret?: boolean;
   /** Reads a body that is no JSON, once it is proven, for the identity of its event; undefined: it cannot. */
-  readonly decode?: (request: SourceRequest) => { readonly value: unknown } | undefined;
+  readonly decode?: (request: IngestRequest) => { readonly value: unknown } | undefined;
   /** Fetches key documents; give it an address guard. Default: the global `fetch`. */
   readonly fetch?: FetchLike;
-}
-
-/** A request as Node's HTTP server gives it. */
-export interface SourceRequest {
-  readonly method: string;
-  /** The full public URL that the sender called. */
-  readonly url: string;
-  /** Name, value, name, value, ... as in `IncomingMessage.rawHeaders`. */
-  readonly rawHeaders: readonly string[];
-  readonly body: Uint8Array;
-  readonly nowMs: number;
 }
 
 /** The codes of the gateway's error registry that a refusal may have. */
@@ -64,18 +54,18 @@ export interface SourceVerifier {
    * The verdict is there at once, except when a provider's key has to be fetched first: then it is
    * a promise. It never rejects because of a request.
    */
-  verify(request: SourceRequest): Verdict | Promise<Verdict>;
+  verify(request: IngestRequest): Verdict | Promise<Verdict>;
   /**
    * The answer to a question about the URL itself; undefined when the request is an event. Ask
    * before `verify`, with the same request object, so that a body is parsed once.
    */
-  handshake(request: SourceRequest): HandshakeAnswer | undefined | Promise<HandshakeAnswer | undefined>;
+  handshake(request: IngestRequest): HandshakeAnswer | undefined | Promise<HandshakeAnswer | undefined>;
   /** What the provider wants to see when its event was kept; undefined: any 2xx. */
   readonly successAnswer: Answer | undefined;
   /** The status for a request that is not proven. */
   readonly refusalStatus: number;
   /** The secret that the request brings along, whether or not it is awaited. */
-  readonly secretBroughtBy: ((request: SourceRequest) => string | undefined) | undefined;
+  readonly secretBroughtBy: ((request: IngestRequest) => string | undefined) | undefined;
 }
 
 function accepted(view: RequestView, proof: Proof, event: EventIdentity): Verdict {
@@ -95,7 +85,7 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
   const readIdentity = compileIdentity(provider ?? {}, provider && id, options.config ?? {});
   const fetchKey = createKeyFetch(options.fetch ?? fetch);
   const readBrought = compileBroughtSecret(provider?.handshakes, options.config ?? {});
-  const views = new WeakMap<SourceRequest, RequestView>();
+  const views = new WeakMap<IngestRequest, RequestView>();
 
   function refused(error: unknown): Verdict {
     if (!(error instanceof Refusal)) throw error;
@@ -105,7 +95,7 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
   }
 
   /** Only what is proven is decoded. */
-  function identify(view: RequestView, request: SourceRequest): EventIdentity {
+  function identify(view: RequestView, request: IngestRequest): EventIdentity {
     const decoded = options.decode?.(request);
     if (decoded !== undefined) view.takeJson(decoded.value);
     return readIdentity(view);
@@ -134,6 +124,6 @@ export function createSourceVerifier(options: SourceVerifierOptions): SourceVeri
   };
 }
 
-function viewOf({ method, url, rawHeaders, body, nowMs }: SourceRequest): RequestView {
-  return new RequestView(method, url, rawHeaders, body, nowMs);
+function viewOf({ method, url, headers, body, nowMs }: IngestRequest): RequestView {
+  return new RequestView(method, url, headers, body, nowMs);
 }

@@ -10,15 +10,9 @@ import type { FieldError } from '../domain/problem.ts';
 import { Problem } from '../domain/problem.ts';
 import { perMinute } from '../domain/rate-limit.ts';
 import type { Source } from '../domain/settings.ts';
-import type {
-  HandshakeAnswer,
-  IngestRequest,
-  SourceTraits,
-  SourceVerifier,
-  Verifiers,
-} from '../ports/verifier.ts';
+import type { HandshakeAnswer, SourceTraits, SourceVerifier, Verifiers } from '../ports/verifier.ts';
 import { publicSecretMistake, secretMistake } from './secret-mistakes.ts';
-import type { SourceRequest, SourceVerifierOptions } from './verifier.ts';
+import type { SourceVerifierOptions } from './verifier.ts';
 import { VerifierSettingsError, createSourceVerifier } from './verifier.ts';
 
 export interface VerifiersOptions {
@@ -64,23 +58,11 @@ function compileSource(
       ...(fetchLike === undefined ? {} : { fetch: fetchLike }),
       ...decoding(source, protobufs),
     });
-    // Both questions about one request must reach the verifier as one object: it parses once.
-    const requests = new WeakMap<IngestRequest, SourceRequest>();
-    const translated = (request: IngestRequest): SourceRequest => {
-      const known = requests.get(request);
-      if (known !== undefined) return known;
-      const { method, url, headers: rawHeaders, body, nowMs } = request;
-      const made = { method, url, rawHeaders, body, nowMs };
-      requests.set(request, made);
-      return made;
-    };
     const { secretBroughtBy } = verifier;
     return {
-      ...(secretBroughtBy === undefined
-        ? {}
-        : { secretBroughtBy: (request: IngestRequest) => secretBroughtBy(translated(request)) }),
-      verify: (request) => verifier.verify(translated(request)),
-      handshake: (request) => verifier.handshake(translated(request)),
+      ...(secretBroughtBy === undefined ? {} : { secretBroughtBy }),
+      verify: (request) => verifier.verify(request),
+      handshake: (request) => verifier.handshake(request),
       refusalStatus: verifier.refusalStatus,
       successAnswer: verifier.successAnswer === undefined ? null : complete(verifier.successAnswer),
     };
@@ -97,8 +79,8 @@ function decoding(
 ): Pick<SourceVerifierOptions, 'decode'> {
   if (protobuf === null || protobufs === undefined) return {};
   return {
-    decode: ({ rawHeaders, body }) => {
-      if (isJsonType(headerValue(rawHeaders, 'content-type') ?? null)) return undefined;
+    decode: ({ headers, body }) => {
+      if (isJsonType(headerValue(headers, 'content-type') ?? null)) return undefined;
       const decoded = protobufs.decode(protobuf, body);
       return decoded.ok ? { value: decoded.value } : undefined;
     },

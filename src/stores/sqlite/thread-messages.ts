@@ -29,10 +29,9 @@ export interface Answers {
 }
 
 export function toRequest(calls: readonly Call[]): Request {
-  return {
-    calls: calls.flatMap(({ operation, argument, bytes }) => [operation, argument, bytes.byteLength]),
-    bytes: concatenated(calls.map(({ bytes }) => bytes)),
-  };
+  const flat: unknown[] = [];
+  for (const { operation, argument, bytes } of calls) flat.push(operation, argument, bytes.byteLength);
+  return { calls: flat, bytes: concatenated(calls.map(({ bytes }) => bytes)) };
 }
 
 export function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
