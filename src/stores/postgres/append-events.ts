@@ -1,6 +1,6 @@
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { Appended, AppendRequest, DedupeClaim } from '../../ports/event-log.ts';
-import { dedupeColumns, eventColumns, newDeliveryColumns, orderKeysOf } from './append-columns.ts';
+import { appendRow, newDeliveryRow, orderKeysOf } from './append-columns.ts';
 import type { Database, Row, Run, Statement } from './database.ts';
 import { releaseUnused, takeIdempotencyKeys } from './idempotency-keys.ts';
 import { isPartitionMissing, type Partitions } from './partitions.ts';
@@ -238,18 +238,12 @@ function appendStatement(wave: Wave, notBefore: number): Statement {
   const bodies: Uint8Array[] = [];
   let place = 0;
   let bodyFrom = 1;
-  for (const [n, { event, dedupe, deliveries: owed }] of wave) {
-    events.push({
-      n,
-      place: place++,
-      ...eventColumns(event),
-      body_from: bodyFrom,
-      body_bytes: event.body.byteLength,
-      ...(dedupe === null ? {} : dedupeColumns(dedupe)),
-    });
+  for (const [n, request] of wave) {
+    const { event } = request;
+    events.push(appendRow(request, { n, place: place++, bodyFrom }));
     bodies.push(event.body);
     bodyFrom += event.body.byteLength;
-    for (const delivery of owed) deliveries.push({ n, place: place++, ...newDeliveryColumns(delivery) });
+    for (const delivery of request.deliveries) deliveries.push(newDeliveryRow(delivery, n, place++));
   }
   return {
     name: 'append',

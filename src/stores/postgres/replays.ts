@@ -1,7 +1,7 @@
 import { WAITS_FOR_ORDER } from '../../domain/delivery.ts';
 import type { Replay } from '../../domain/records.ts';
 import type { ReplayAdvance, ReplayStore } from '../../ports/store.ts';
-import { newDeliveryColumns, orderKeysOf } from './append-columns.ts';
+import { newDeliveryRow, orderKeysOf } from './append-columns.ts';
 import { WAITS_FOR_TURN } from './append-events.ts';
 import type { Database, Run } from './database.ts';
 import { number } from './rows.ts';
@@ -87,10 +87,10 @@ async function advanceReplay(run: Run, step: ReplayAdvance): Promise<boolean> {
   });
   const first = places === undefined ? 0 : number(places, 'first');
   const deliveries = step.deliveries.map((delivery, place) => ({
-    place,
     event_id: toText(delivery.eventId),
     replay_of: delivery.replayOf,
-    ...newDeliveryColumns(delivery),
+    // The statement finds its events by their ids and does not read `n`.
+    ...newDeliveryRow(delivery, place, place),
   }));
   await run({
     text: OWE,
