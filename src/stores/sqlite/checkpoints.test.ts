@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,4 +71,35 @@ describe('checkpoints', () => {
     await checkpoints.close();
     db.close();
   });
+
+  it('lose nothing when the process is killed in any moment of them', async () => {
+    const path = join(folder, 'killed.db');
+    let last = 0;
+    for (let life = 0; life < 12; life += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one life after the other
+      last = Math.max(last, await lastOfLife(path, 20 + life * 37));
+      const db = openWriter({ path, maxBytes: 0 });
+      const { rows, highest } =
+        db.prepare('SELECT count(*) AS rows, max(number) AS highest FROM kept').get() ?? {};
+      expect(Number(highest)).toBeGreaterThanOrEqual(last);
+      expect(rows).toBe(highest);
+      expect(db.prepare('PRAGMA integrity_check').get()?.['integrity_check']).toBe('ok');
+      db.close();
+    }
+    expect(last).toBeGreaterThan(500);
+  }, 60_000);
 });
+
+/** Lets a process commit for a while after its first row, kills it, and answers what it last said was committed. */
+function lastOfLife(path: string, forMs: number): Promise<number> {
+  const script = new URL('../../../test/support/committing-writer.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (said === '') setTimeout(() => child.kill('SIGKILL'), forMs);
+    said += chunk.toString('latin1');
+  });
+  return new Promise((resolve) => {
+    child.on('close', () => resolve(Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1))));
+  });
+}
