@@ -48,11 +48,14 @@ const register = operation({
       .optional()
       .describe('what to send, as the provider names it; default all, where there is such a thing'),
     api_url: webUrl.optional().describe("base of the provider's API, where it is not the public one"),
-    dry_run: z.boolean().optional().describe('only tell what would be done'),
-    replace: z.boolean().optional().describe("end another's webhook where there can be only one (telegram)"),
+    dry_run: z.boolean().default(false).describe('only tell what would be done'),
+    replace: z
+      .boolean()
+      .default(false)
+      .describe("end another's webhook where there can be only one (telegram)"),
     allow_unreachable: z
       .boolean()
-      .optional()
+      .default(false)
       .describe('also when the URL of this gateway looks as if nobody outside could reach it'),
   }),
   output: registrationOut,
@@ -61,7 +64,6 @@ const register = operation({
     const { settings, registration } = context.gateway;
     const source = settings.find('source', params.id, context.caller.principal);
     const url = `${context.publicUrl}/in/${source.ingestKey}`;
-    const dryRun = body.dry_run ?? false;
     const { hookId, ...report } = await registration.register(
       source,
       {
@@ -70,16 +72,16 @@ const register = operation({
         apiUrl: body.api_url ?? null,
         hookUrl: url,
         events: body.events ?? null,
-        dryRun,
-        replace: body.replace ?? false,
-        allowUnreachable: body.allow_unreachable ?? false,
+        dryRun: body.dry_run,
+        replace: body.replace,
+        allowUnreachable: body.allow_unreachable,
       },
       context.caller,
     );
     return {
       ...report,
       events: [...report.events],
-      dry_run: dryRun,
+      dry_run: body.dry_run,
       provider: source.provider,
       hook_id: hookId,
       url,
