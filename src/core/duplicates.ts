@@ -1,6 +1,7 @@
 import { TokenBucket } from '../domain/rate-limit.ts';
 import { type Duplicate, DUPLICATES_KEPT } from '../domain/records.ts';
 import type { RepeatedEvent } from '../ports/store.ts';
+import { FairQueues } from './fair-queues.ts';
 import type { Services } from './services.ts';
 
 /** Recorded at most this often, so that a sender that repeats everything costs the store next to nothing. */
@@ -11,6 +12,7 @@ const FLUSH_AFTER_MS = 50;
 
 interface Waiting {
   readonly eventId: string;
+  readonly from: string;
   count: number;
   /** The newest of them, oldest first. */
   readonly requests: Duplicate[];
@@ -24,8 +26,9 @@ export class Duplicates {
   readonly #services: Services;
   readonly #bucket: TokenBucket;
   /** What waits, by where it came from: one sender that repeats everything must not hide what others do. */
-  readonly #waiting = new Map<string, Map<string, Waiting>>();
-  #waitingCount = 0;
+  readonly #waiting = new FairQueues<Waiting>(MOST_WAITING);
+  /** The same by sender and event: what comes again joins what waits. */
+  readonly #known = new Map<string, Waiting>();
   #untold = 0;
   #flushPlanned = false;
   #written: Promise<void> = Promise.resolve();
@@ -37,9 +40,9 @@ export class Duplicates {
 
   /** Notes that a request repeated an event. `from`: its source, or whose publishers it came from. */
   note(eventId: string, duplicate: Duplicate, from: string): void {
-    const waiting = this.#waitingFor(eventId, from);
-    if (waiting === null) {
-      this.#untold += 1;
+    const waiting = this.#known.get(nameOf(from, eventId));
+    if (waiting === undefined) {
+      this.#begin({ eventId, from, count: 1, requests: [duplicate] });
     } else {
       waiting.count += 1;
       waiting.requests.push(duplicate);
@@ -66,7 +69,7 @@ export class Duplicates {
   async #write(mayTake: () => boolean): Promise<void> {
     this.#flushPlanned = false;
     const repeated = this.#chosen(mayTake);
-    if (this.#waitingCount > 0) this.#flushSoon();
+    if (this.#waiting.size > 0) this.#flushSoon();
     if (this.#untold > 0) {
       this.#services.log.warn('duplicates.dropped', { count: this.#untold });
       this.#untold = 0;
@@ -80,32 +83,16 @@ export class Duplicates {
     }
   }
 
-  /** Where a duplicate of an event may wait; `null` = nowhere. Who has the most makes room. */
-  #waitingFor(eventId: string, from: string): Waiting | null {
-    let own = this.#waiting.get(from);
-    const known = own?.get(eventId);
-    if (known !== undefined) return known;
-    if (this.#waitingCount >= MOST_WAITING && !this.#makeRoom(own?.size ?? 0)) return null;
-    if (own === undefined) {
-      own = new Map();
-      this.#waiting.set(from, own);
-    }
-    const waiting: Waiting = { eventId, count: 0, requests: [] };
-    own.set(eventId, waiting);
-    this.#waitingCount += 1;
-    return waiting;
+  #begin(waiting: Waiting): void {
+    this.#known.set(nameOf(waiting.from, waiting.eventId), waiting);
+    const dropped = this.#waiting.add(waiting.from, waiting);
+    if (dropped === undefined) return;
+    this.#forget(dropped);
+    this.#untold += dropped.count;
   }
 
-  /** Drops the latest event of whoever has the most; false when none has more than `size`. */
-  #makeRoom(size: number): boolean {
-    const most = [...this.#waiting.values()].reduce((one, other) => (other.size > one.size ? other : one));
-    if (most.size <= size) return false;
-    const latest = [...most.values()].at(-1);
-    if (latest === undefined) return false;
-    most.delete(latest.eventId);
-    this.#waitingCount -= 1;
-    this.#untold += latest.count;
-    return true;
+  #forget({ from, eventId }: Waiting): void {
+    this.#known.delete(nameOf(from, eventId));
   }
 
   /**
@@ -113,14 +100,8 @@ export class Duplicates {
    * left of the allowance is for more of the same events, whose others are only counted. The rest waits on.
    */
   #chosen(mayTake: () => boolean): RepeatedEvent[] {
-    const chosen: Waiting[] = [];
-    for (const [queue, waiting] of takingTurns([...this.#waiting.values()])) {
-      if (!mayTake()) break;
-      chosen.push(waiting);
-      queue.delete(waiting.eventId);
-    }
-    for (const [from, queue] of this.#waiting) if (queue.size === 0) this.#waiting.delete(from);
-    this.#waitingCount -= chosen.length;
+    const chosen = this.#waiting.take(mayTake);
+    for (const waiting of chosen) this.#forget(waiting);
     return chosen.map(({ eventId, count, requests }) => {
       let told = 1;
       while (told < requests.length && mayTake()) told += 1;
@@ -135,19 +116,6 @@ export class Duplicates {
   }
 }
 
-/** One event of each queue, then a second one of each, and so on, with its queue. */
-function* takingTurns(
-  queues: readonly Map<string, Waiting>[],
-): Generator<readonly [Map<string, Waiting>, Waiting]> {
-  let left = queues.map((queue) => ({ queue, events: queue.values() }));
-  while (left.length > 0) {
-    const more: typeof left = [];
-    for (const turn of left) {
-      const { value, done } = turn.events.next();
-      if (done === true) continue;
-      yield [turn.queue, value];
-      more.push(turn);
-    }
-    left = more;
-  }
+function nameOf(from: string, eventId: string): string {
+  return `${eventId} ${from}`;
 }

@@ -4,6 +4,7 @@ import { type Rejection, REJECTION_BODY_LIMIT } from '../domain/records.ts';
 import { DEFAULT_TENANT, type Source } from '../domain/settings.ts';
 import type { RejectionBounds } from '../ports/store.ts';
 import type { Directory } from './directory.ts';
+import { FairQueues } from './fair-queues.ts';
 import type { Services } from './services.ts';
 
 export interface RefusedRequest {
@@ -28,8 +29,7 @@ export class Rejections {
   readonly #bounds: RejectionBounds;
   readonly #bucket: TokenBucket;
   /** What waits, by source: one that is attacked must not hide what happens at the others. */
-  #waiting = new Map<string, Rejection[]>();
-  #waitingCount = 0;
+  readonly #waiting = new FairQueues<Rejection>(MOST_WAITING);
   #dropped = 0;
   #flushPlanned = false;
   #written: Promise<void> = Promise.resolve();
@@ -53,14 +53,13 @@ export class Rejections {
     const { metrics, log, clock, ids } = this.#services;
     metrics.requestRejected(code);
     log.info('request.rejected', { request_id: request.requestId, source_id: source?.id, code, reason });
-    const queue = this.#queueFor(source?.id ?? '');
-    if (queue === null) {
+    const from = source?.id ?? '';
+    if (this.#waiting.sizeOf(from) >= RECORDED.limit || !this.#waiting.hasPlaceFor(from)) {
       this.#dropped += 1;
       return new Problem(code, detail, extra);
     }
     const { path, headers } = this.#withoutSecrets(request, source);
-    this.#waitingCount += 1;
-    queue.push({
+    const dropped = this.#waiting.add(from, {
       id: ids.make('rej'),
       tenant: source?.tenant ?? DEFAULT_TENANT,
       sourceId: source?.id ?? null,
@@ -75,6 +74,7 @@ export class Rejections {
       body: request.body.slice(0, REJECTION_BODY_LIMIT),
       bodyBytes: request.body.byteLength,
     });
+    if (dropped !== undefined) this.#dropped += 1;
     this.#flushSoon();
     return new Problem(code, detail, extra);
   }
@@ -87,7 +87,10 @@ export class Rejections {
   }
 
   async #write(): Promise<void> {
-    const rejections = this.#chosen();
+    const now = this.#services.clock.now();
+    const chosen = this.#waiting.take(() => this.#bucket.take(now) === 0);
+    const rejections = chosen.toSorted((left, right) => (left.id < right.id ? -1 : 1));
+    this.#dropped += this.#waiting.clear();
     this.#flushPlanned = false;
     if (this.#dropped > 0) {
       this.#services.log.warn('rejections.dropped', { count: this.#dropped });
@@ -99,51 +102,6 @@ export class Rejections {
     } catch (error) {
       this.#services.log.error('rejections.lost', { count: rejections.length }, error);
     }
-  }
-
-  /**
-   * Where a refusal may wait; `null` = it may not. When there are too many, one of whoever has the most
-   * makes room, so that each source gets as much as it needs or as much as any other.
-   */
-  #queueFor(sourceId: string): Rejection[] | null {
-    let own = this.#waiting.get(sourceId);
-    if (own === undefined) {
-      own = [];
-      this.#waiting.set(sourceId, own);
-    }
-    if (own.length >= RECORDED.limit) return null;
-    if (this.#waitingCount < MOST_WAITING) return own;
-    let longest = own;
-    for (const queue of this.#waiting.values()) if (queue.length > longest.length) longest = queue;
-    if (longest === own) return null;
-    longest.pop();
-    this.#waitingCount -= 1;
-    this.#dropped += 1;
-    return own;
-  }
-
-  /** As many as may be recorded now: one of each source in turn, in the order in which they came. */
-  #chosen(): Rejection[] {
-    const queues = [...this.#waiting.values()];
-    this.#dropped += this.#waitingCount;
-    this.#waiting = new Map();
-    this.#waitingCount = 0;
-    const chosen: Rejection[] = [];
-    const now = this.#services.clock.now();
-    for (let turn = 0; queues.some((queue) => queue.length > turn); turn += 1) {
-      for (const queue of queues) {
-        const rejection = queue[turn];
-        if (rejection === undefined) continue;
-        if (this.#bucket.take(now) > 0) return this.#counted(chosen);
-        chosen.push(rejection);
-      }
-    }
-    return this.#counted(chosen);
-  }
-
-  #counted(chosen: readonly Rejection[]): Rejection[] {
-    this.#dropped -= chosen.length;
-    return chosen.toSorted((left, right) => (left.id < right.id ? -1 : 1));
   }
 
   /** A request may be refused although its secret is right. */
