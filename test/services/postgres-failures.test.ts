@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../scripts/services/postgres-server.ts';
 import { Problem } from '../../src/domain/problem.ts';
@@ -150,6 +151,33 @@ describe('a PostgreSQL store behind a network that falls silent', () => {
     await store.close();
     await proxy.close();
   }, 90_000);
+
+  it.each([
+    ['nothing is under way', 0],
+    ['appends wait for an answer', 4],
+  ])(
+    'closes within seconds, without its farewell, while %s',
+    async (_, appending) => {
+      const proxy = await StallingProxy.to(Number(new URL(server.url()).port));
+      const url = new URL(server.url());
+      url.port = String(proxy.port);
+      const store = await openPostgresStore({ url: `${url.href}?schema=${newSchema()}` });
+      store.watch?.(() => undefined);
+      const load = new Load();
+      load.append(store, 4);
+      await until(() => load.acknowledged.size > 20);
+      if (appending === 0) await load.stop();
+      proxy.stall();
+      // What is under way then is under way for twelve seconds.
+      await delay(200);
+      const startedAt = performance.now();
+      await store.close();
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+      await load.stop();
+      await proxy.close();
+    },
+    60_000,
+  );
 });
 
 /** Takes what is free until the server refuses, and lets go afterwards. */

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { type ClientConfig, Pool, type PoolClient, type QueryConfig, types } from 'pg';
 import { Problem } from '../../domain/problem.ts';
 import { Backoff } from './backoff.ts';
@@ -54,6 +55,8 @@ const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
 };
 /** ... and when it does not, because nothing reaches it any more, we give up this much later. */
 const SILENCE_MS = 2_000;
+/** Closing waits that long for what is under way and for the server's farewell. */
+const CLOSE_LIMIT_MS = 3_000;
 const RETRY_AFTER_S = 5;
 
 /** The connections of one lane, and how it goes with making them. */
@@ -76,7 +79,10 @@ export class Database {
   readonly #madeAt = new WeakMap<PoolClient, number>();
   #lostAt = Number.NEGATIVE_INFINITY;
   readonly #notePresence: ((run: Run) => Promise<boolean>) | undefined;
+  /** Of the connections, so that closing can do without an answer of the server. */
+  readonly #sockets = new Set<Socket>();
   #closed = false;
+  #gaveUp = false;
 
   /** `notePresence` is asked on each new connection for work: false = someone else is alone with the data. */
   constructor(
@@ -88,7 +94,7 @@ export class Database {
     this.#lanes = new Map(
       lanes.map(([lane, connections]) => [
         lane,
-        { pool: makePool(address, lane), connections, backoff: new Backoff() },
+        { pool: makePool(address, lane, this.stream), connections, backoff: new Backoff() },
       ]),
     );
   }
@@ -105,17 +111,41 @@ export class Database {
 
   /** Runs statements on one connection, each a transaction of its own. */
   on<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
-    if (this.#closed) return Promise.reject(new Problem('store_unavailable', 'the store is closed'));
+    if (this.#closed) return Promise.reject(storeClosed());
     const working = this.#work(lane, work);
     this.#underWay.add(working);
     return working.finally(() => this.#underWay.delete(working));
   }
 
-  /** Lets what was called finish, then closes every connection. */
-  async close(): Promise<void> {
+  /** For connections outside of the pools, which are to end with them. */
+  readonly stream = (): Socket => {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    if (this.#gaveUp) setImmediate(() => socket.destroy());
+    return socket;
+  };
+
+  /**
+   * Lets `last` and what was called finish, then closes every connection. Gives both up after
+   * `CLOSE_LIMIT_MS`: over a network that has fallen silent the server's farewell never comes.
+   */
+  async close(last: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+    const giveUp = setTimeout(() => this.#giveUp(), CLOSE_LIMIT_MS);
+    try {
+      await last();
+      this.#closed = true;
+      await Promise.allSettled(this.#underWay);
+      await Promise.all([...this.#lanes.values()].map(({ pool }) => pool.end()));
+    } finally {
+      clearTimeout(giveUp);
+    }
+  }
+
+  #giveUp(): void {
     this.#closed = true;
-    await Promise.allSettled(this.#underWay);
-    await Promise.all([...this.#lanes.values()].map(({ pool }) => pool.end()));
+    this.#gaveUp = true;
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async #work<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
@@ -195,6 +225,10 @@ function toQuery({ name, text, values }: Statement): QueryConfig {
   return query;
 }
 
+function storeClosed(): Problem {
+  return new Problem('store_unavailable', 'the store is closed');
+}
+
 /** It is the question, most likely, and not the server. */
 function tookTooLong(cause: unknown): Problem {
   const detail =
@@ -209,9 +243,10 @@ function notReachable(waitMs: number): Problem {
   });
 }
 
-function makePool(address: DatabaseAddress, lane: Lane): Pool {
+function makePool(address: DatabaseAddress, lane: Lane, stream: () => Socket): Pool {
   const pool = new Pool({
     ...connectionConfig(address, lane),
+    stream,
     max: LANE_CONNECTIONS[lane],
     idleTimeoutMillis: lane === 'ask' || lane === 'search' || lane === 'upkeep' ? 60_000 : 0,
   });

@@ -114,10 +114,7 @@ function assemble(database: Database, address: DatabaseAddress, limit: SizeLimit
     check: async () => {
       await database.run('work', { text: 'UPDATE store_state SET probes = probes + 1' });
     },
-    close: async () => {
-      await Promise.all([appends.close(), settlements.close(), watch.close()]);
-      await database.close();
-    },
+    close: () => database.close(() => Promise.all([appends.close(), settlements.close(), watch.close()])),
   };
 }
 
