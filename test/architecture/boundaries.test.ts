@@ -63,6 +63,20 @@ const PLANTS: readonly Plant[] = [
     rule: 'boundaries(dependencies)',
   },
   {
+    breaks: 'what the SQL stores share imports one of them',
+    files: {
+      'src/stores/sql/planted-sql.ts': `export { openSqliteStore } from '../sqlite/open.ts';\n`,
+    },
+    rule: 'boundaries(dependencies)',
+  },
+  {
+    breaks: 'an adapter that is no store imports what the SQL stores share',
+    files: {
+      'src/senders/planted-sql.ts': `import type { Row } from '../stores/sql/row-readers.ts';\nexport type Planted = Row;\n`,
+    },
+    rule: 'boundaries(dependencies)',
+  },
+  {
     breaks: 'an adapter imports core',
     files: {
       'src/security/planted-core.ts': `import type { Gateway } from '../core/gateway.ts';\nexport type Planted = Gateway;\n`,
