@@ -1,9 +1,9 @@
-import { Socket } from 'node:net';
 import { type ClientConfig, Pool, type PoolClient, type QueryConfig, types } from 'pg';
 import { Problem } from '../../domain/problem.ts';
 import { Backoff } from './backoff.ts';
 import type { DatabaseAddress } from './database-url.ts';
 import { isConnectionLost, isOutOfTime, toCallersError } from './failures.ts';
+import { Sockets } from './sockets.ts';
 
 /** One row, columns by name. */
 export type Row = Record<string, unknown>;
@@ -55,8 +55,6 @@ const STATEMENT_TIMEOUT_MS: Readonly<Record<Lane | LoneConnection, number>> = {
 };
 /** ... and when it does not, because nothing reaches it any more, we give up this much later. */
 const SILENCE_MS = 2_000;
-/** Closing waits that long for what is under way and for the server's farewell. */
-const CLOSE_LIMIT_MS = 3_000;
 const RETRY_AFTER_S = 5;
 
 /** The connections of one lane, and how it goes with making them. */
@@ -79,10 +77,9 @@ export class Database {
   readonly #madeAt = new WeakMap<PoolClient, number>();
   #lostAt = Number.NEGATIVE_INFINITY;
   readonly #notePresence: ((run: Run) => Promise<boolean>) | undefined;
-  /** Of the connections, so that closing can do without an answer of the server. */
-  readonly #sockets = new Set<Socket>();
+  /** Of these connections and of others that are to end with them. */
+  readonly sockets = new Sockets();
   #closed = false;
-  #gaveUp = false;
 
   /** `notePresence` is asked on each new connection for work: false = someone else is alone with the data. */
   constructor(
@@ -94,7 +91,7 @@ export class Database {
     this.#lanes = new Map(
       lanes.map(([lane, connections]) => [
         lane,
-        { pool: makePool(address, lane, this.stream), connections, backoff: new Backoff() },
+        { pool: makePool(address, lane, this.sockets), connections, backoff: new Backoff() },
       ]),
     );
   }
@@ -117,35 +114,17 @@ export class Database {
     return working.finally(() => this.#underWay.delete(working));
   }
 
-  /** For connections outside of the pools, which are to end with them. */
-  readonly stream = (): Socket => {
-    const socket = new Socket();
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    if (this.#gaveUp) setImmediate(() => socket.destroy());
-    return socket;
-  };
-
-  /**
-   * Lets `last` and what was called finish, then closes every connection. Gives both up after
-   * `CLOSE_LIMIT_MS`: over a network that has fallen silent the server's farewell never comes.
-   */
-  async close(last: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
-    const giveUp = setTimeout(() => this.#giveUp(), CLOSE_LIMIT_MS);
-    try {
+  /** Lets `last` and what was called finish, then closes every connection; gives up waiting as `Sockets` says. */
+  close(last: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+    const closing = async (): Promise<void> => {
       await last();
       this.#closed = true;
       await Promise.allSettled(this.#underWay);
       await Promise.all([...this.#lanes.values()].map(({ pool }) => pool.end()));
-    } finally {
-      clearTimeout(giveUp);
-    }
-  }
-
-  #giveUp(): void {
-    this.#closed = true;
-    this.#gaveUp = true;
-    for (const socket of this.#sockets) socket.destroy();
+    };
+    return this.sockets.end(closing, () => {
+      this.#closed = true;
+    });
   }
 
   async #work<Result>(lane: Lane, work: (run: Run) => Promise<Result>): Promise<Result> {
@@ -243,7 +222,7 @@ function notReachable(waitMs: number): Problem {
   });
 }
 
-function makePool(address: DatabaseAddress, lane: Lane, stream: () => Socket): Pool {
+function makePool(address: DatabaseAddress, lane: Lane, { stream }: Sockets): Pool {
   const pool = new Pool({
     ...connectionConfig(address, lane),
     stream,

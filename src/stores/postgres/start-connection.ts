@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { connectionConfig, type Run } from './database.ts';
 import type { DatabaseAddress } from './database-url.ts';
+import { Sockets } from './sockets.ts';
 import { checkServer, explainStart } from './start-checks.ts';
 
 /** A connection of its own beside a store's, to a server that was found fit. */
@@ -13,11 +14,12 @@ export interface StartConnection {
 
 /** Connects and looks whether the server can be used; rejects with the fix when not. */
 export async function connectToStart(address: DatabaseAddress): Promise<StartConnection> {
-  const client = new Client(connectionConfig(address, 'start'));
+  const sockets = new Sockets();
+  const client = new Client({ ...connectionConfig(address, 'start'), stream: sockets.stream });
   // The error also rejects what is under way; unheard, it would end the process.
   client.on('error', () => {});
   const close = async (): Promise<void> => {
-    await client.end().catch(() => {});
+    await sockets.end(() => client.end()).catch(() => {});
   };
   const run: Run = async ({ text, values }) => (await client.query(text, values && [...values])).rows;
   try {

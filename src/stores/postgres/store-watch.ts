@@ -111,7 +111,7 @@ export class StoreWatch {
   async #connect(): Promise<void> {
     if (this.#client !== null || this.#connecting || this.#closed || this.#backoff.waitMs() > 0) return;
     this.#connecting = true;
-    const { stream } = this.#database;
+    const { stream } = this.#database.sockets;
     const client = new Client({ ...connectionConfig(this.#address, 'listen'), stream });
     const lost = (): void => {
       if (this.#client === client) this.#client = null;
