@@ -169,6 +169,9 @@ export const latency: Scenario = async ({ seconds, store }) => {
   }
 };
 
+/** It is a part of what (c) measures: short beside a load of seconds. */
+const SETTLED_POLL_MS = 10;
+
 /** Resolves when every delivery has ended. */
 export async function settled(gateway: BenchGateway): Promise<void> {
   const endAt = Date.now() + 120_000;
@@ -178,7 +181,7 @@ export async function settled(gateway: BenchGateway): Promise<void> {
       if (Array.isArray(data) && data.length === 0) break;
       if (Date.now() > endAt) throw new Error(`deliveries are still ${state} after two minutes`);
       await new Promise((resolve) => {
-        setTimeout(resolve, 50);
+        setTimeout(resolve, SETTLED_POLL_MS);
       });
     }
   }
