@@ -61,11 +61,15 @@ export function tallyByHarm(rounds: readonly RoundResult[]): Map<string, Tally> 
 export function commandOf({ options }: RunResult, round?: number): string {
   return [
     `npm run chaos -- --store ${options.store} --seed ${options.seed}`,
-    ...(round === undefined ? [] : [`--from ${round}`]),
+    ...fromOf(round ?? options.from),
     `--rounds ${round === undefined ? options.rounds : 1}`,
     ...(options.nodes === null ? [] : [`--nodes ${options.nodes}`]),
     ...options.harms.map((harm) => `--harm ${harm}`),
   ].join(' ');
+}
+
+function fromOf(round: number): string[] {
+  return round === 1 ? [] : [`--from ${round}`];
 }
 
 /** The result for people, in a few lines. */
