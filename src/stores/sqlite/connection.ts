@@ -19,8 +19,9 @@ export function openWriter(options: ConnectionOptions): DatabaseSync {
     PRAGMA busy_timeout = 5000;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -32000;
-    -- Merge the log into the database every 64 MB (see Checkpoints) and keep it from growing for ever.
-    PRAGMA wal_autocheckpoint = 16000;
+    -- Merge the log into the database every 16 MB, where Checkpoints does not see to it, and keep it from
+    -- growing for ever.
+    PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864;
   `);
   if (options.maxBytes > 0) {
