@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ConnectionOptions } from './connection.ts';
 import { number } from './rows.ts';
+import { startThread } from './start-thread.ts';
 
 /** The thread beside is free, at work, or back and not yet followed up. Shared with it: see its file. */
 export const PASS = { none: 0, running: 1, ended: 2 } as const;
@@ -77,10 +78,7 @@ export class Checkpoints {
   }
 
   #start(): Worker {
-    const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const thread = new Worker(new URL(`./checkpoint-thread${ending}`, import.meta.url), {
-      workerData: { path: this.#path, pass: this.#pass },
-    });
+    const thread = startThread('checkpoint-thread', { path: this.#path, pass: this.#pass });
     // Without it the writer merges alone; the next long log starts another.
     thread.on('error', () => undefined);
     thread.on('exit', () => {

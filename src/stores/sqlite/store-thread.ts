@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { Problem } from '../../domain/problem.ts';
 import type { ConnectionOptions } from './connection.ts';
+import { startThread } from './start-thread.ts';
 import { type Answers, type Call, fromWire, toRequest } from './thread-messages.ts';
 
 interface Waiting extends Call {
@@ -50,8 +51,7 @@ export class StoreThread<Calls> {
     entry: 'writer-thread' | 'reader-thread',
     options: ConnectionOptions,
   ): Promise<StoreThread<Calls>> {
-    const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const worker = new Worker(new URL(`./${entry}${ending}`, import.meta.url), { workerData: options });
+    const worker = startThread(entry, options);
     const thread = new StoreThread<Calls>(worker);
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve());
