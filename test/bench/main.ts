@@ -58,7 +58,7 @@ if (unknownStores.length > 0) {
   process.exit(2);
 }
 
-const options = values.quick ? { seconds: 3, many: 50_000 } : { seconds: 8, many: 1_000_000 };
+const options = values.quick ? { seconds: 4, many: 50_000 } : { seconds: 8, many: 1_000_000 };
 const chosen = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
 const figures: (Figure & { readonly store: StoreName })[] = [];
 const stores = [];

@@ -15,16 +15,16 @@ const CLIENTS = 4;
  * What the server alone takes in: events a second that `pgbench` inserts with the same rows (event,
  * de-duplication key, delivery) into the same tables with the same indexes, 50 in each transaction.
  *
- * `null` where there is no pgbench: the packaged server comes without it.
+ * Throws where there is no pgbench: the packaged server comes without it.
  */
 export async function serverAlone(
   url: string,
   schema: string,
   secret: string,
   seconds: number,
-): Promise<number | null> {
+): Promise<{ readonly perSecond: number }> {
   const pgbench = findPgbench();
-  if (pgbench === null) return null;
+  if (pgbench === null) throw new Error('pgbench is not installed: apt-get install postgresql');
   const folder = mkdtempSync(join(tmpdir(), 'ringback-bench-'));
   try {
     const script = join(folder, 'insert.sql');
@@ -33,7 +33,7 @@ export async function serverAlone(
     const { stdout } = await run(pgbench, args, { timeout: (seconds + 60) * 1_000 });
     const perSecond = Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
     if (!(perSecond > 0)) throw new Error(`pgbench said: ${stdout}`);
-    return perSecond * GROUP;
+    return { perSecond: perSecond * GROUP };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

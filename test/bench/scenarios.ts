@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { BenchStore } from './bench-store.ts';
-import { load } from './parts/load.ts';
+import { load, type LoadResult } from './parts/load.ts';
 import { type BenchGateway, startGateway, startPart } from './parts/processes.ts';
+import { inTurns } from './turns.ts';
 
 const run = promisify(execFile);
 /** Signs the events of every scenario. */
@@ -65,28 +66,23 @@ export const ingest: Scenario = async ({ seconds, store }) => {
     const url = await wire(gateway, bare.url, true);
     await load(url, BENCH_SECRET, 2);
     await load(bare.url, BENCH_SECRET, 1);
-    const rounds = [];
-    for (let round = 0; round < 3; round += 1) {
-      const floor = await load(bare.url, BENCH_SECRET, seconds);
-      const ours = await load(url, BENCH_SECRET, seconds);
-      if (ours.non2xx > 0) throw new Error(`${ours.non2xx} requests were not answered with 2xx`);
-      rounds.push({ floor, ours, ratio: ours.perSecond / floor.perSecond });
-    }
-    const middle = rounds.toSorted((left, right) => left.ratio - right.ratio)[1];
-    if (middle === undefined) throw new Error('no rounds');
+    const { ours, before, floor } = await inTurns(
+      () => load(bare.url, BENCH_SECRET, seconds / 2),
+      () => accepted(url, seconds / 2),
+    );
     return [
-      figure('a', 'bare node:http, 64 connections', middle.floor.perSecond, 'requests/s', null, ''),
+      figure('a', 'bare node:http, 64 connections', floor, 'requests/s', null, ''),
       figure(
         'b',
         'verified durable ingest, 1 KiB, 64 connections',
-        middle.ours.perSecond,
+        ours.perSecond,
         'events/s',
-        middle.floor.perSecond,
+        floor,
         '>= 0.25',
         (ratio) => ratio >= 0.25,
       ),
-      figure('b', 'answer time, median', middle.ours.p50Ms, 'ms', middle.floor.p50Ms, ''),
-      figure('b', 'answer time, 99th percentile', middle.ours.p99Ms, 'ms', middle.floor.p99Ms, ''),
+      figure('b', 'answer time, median', ours.p50Ms, 'ms', before.p50Ms, ''),
+      figure('b', 'answer time, 99th percentile', ours.p99Ms, 'ms', before.p99Ms, ''),
     ];
   } finally {
     await gateway.stop();
@@ -102,18 +98,16 @@ export const deliver: Scenario = async ({ seconds, store }) => {
     const url = await wire(gateway, receiver.url, false);
     await load(url, BENCH_SECRET, 2);
     await settled(gateway);
-    const rounds = [];
-    for (let round = 0; round < 3; round += 1) {
-      const floor = await undiciAlone(receiver.url, seconds / 2);
-      const startedAt = performance.now();
-      const { requests, non2xx } = await load(url, BENCH_SECRET, seconds);
-      await settled(gateway);
-      const perSecond = (requests - non2xx) / ((performance.now() - startedAt) / 1000);
-      rounds.push({ floor, perSecond, ratio: perSecond / floor });
-    }
-    const middle = rounds.toSorted((left, right) => left.ratio - right.ratio)[1];
-    if (middle === undefined) throw new Error('no rounds');
-    const { perSecond, floor } = middle;
+    const { ours, floor } = await inTurns(
+      () => undiciAlone(receiver.url, seconds / 2),
+      async () => {
+        const startedAt = performance.now();
+        const { requests } = await accepted(url, seconds / 2);
+        await settled(gateway);
+        return { perSecond: requests / ((performance.now() - startedAt) / 1000) };
+      },
+    );
+    const { perSecond } = ours;
     if (store.name === 'postgres') return [onServer(perSecond, floor)];
     return [
       figure(
@@ -187,10 +181,17 @@ export async function settled(gateway: BenchGateway): Promise<void> {
   }
 }
 
-async function undiciAlone(url: string, seconds: number): Promise<number> {
+/** A load of which every request must be answered with 2xx. */
+export async function accepted(url: string, seconds: number): Promise<LoadResult> {
+  const result = await load(url, BENCH_SECRET, seconds);
+  if (result.non2xx > 0) throw new Error(`${result.non2xx} requests were not answered with 2xx`);
+  return result;
+}
+
+async function undiciAlone(url: string, seconds: number): Promise<{ readonly perSecond: number }> {
   const part = new URL('./parts/undici-client.ts', import.meta.url).pathname;
   const { stdout } = await run(process.execPath, [part, url, String(seconds * 1000)]);
-  return (JSON.parse(stdout) as { perSecond: number }).perSecond;
+  return JSON.parse(stdout) as { perSecond: number };
 }
 
 /** Milliseconds from sending (or from the 202) to arrival, for each event; throws when one is missing. */
