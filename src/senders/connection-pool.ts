@@ -105,6 +105,10 @@ export class Connection {
   readonly client: Client;
   /** Kept by the pool: nobody uses it now. */
   idle = false;
+  /** One for all exchanges: to set it again costs a fraction of making one and taking it back. */
+  #timer: NodeJS.Timeout | null = null;
+  #timerMs = 0;
+  #onTime: (() => void) | null = null;
   #connecting: { destroy(): void } | null = null;
 
   constructor(origin: string, connect: Connector) {
@@ -124,9 +128,27 @@ export class Connection {
     });
   }
 
+  /** Calls `onTime` after `timeoutMs`, unless the clock is stopped or started again before. */
+  startClock(timeoutMs: number, onTime: () => void): void {
+    this.#onTime = onTime;
+    if (this.#timer !== null && this.#timerMs === timeoutMs) {
+      this.#timer.refresh();
+      return;
+    }
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    // It may run on after the exchange; the socket keeps a process alive for as long as it must be.
+    this.#timer = setTimeout(() => this.#onTime?.(), timeoutMs).unref();
+    this.#timerMs = timeoutMs;
+  }
+
+  stopClock(): void {
+    this.#onTime = null;
+  }
+
   /** Closes it at once, whether open, connecting or still asking for an address. */
   destroy(): void {
     this.idle = false;
+    if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.client.destroyed) return;
     this.client.destroy(null, ignore);
     // Destroying the client leaves a socket that is not connected yet to go on.

@@ -24,12 +24,11 @@ export interface ExchangeEnd {
  * It ends twice: it *settles* when the outcome is known, which is when the body has ended or
  * `RESPONSE_BODY_LIMIT` bytes of it are there, and it gives the connection back when nothing of the
  * answer is left on it. An answer that breaks off before it settles counts as none: `status` is `null`,
- * `headers` and `body` keep what had come.
+ * `headers` and `body` keep what had come. Its clock is the connection's, which calls `expire`.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #startedMs = performance.now();
   readonly #end: ExchangeEnd;
-  readonly #timer: NodeJS.Timeout;
   #status: number | null = null;
   #headers: readonly string[] = [];
   #body: Buffer | null = null;
@@ -38,9 +37,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settled = false;
   #over = false;
 
-  constructor(timeoutMs: number, end: ExchangeEnd) {
+  constructor(end: ExchangeEnd) {
     this.#end = end;
-    this.#timer = setTimeout(onTimeout, timeoutMs, this);
   }
 
   /** The time limit passed: for the outcome, or for draining what comes after it. */
@@ -84,7 +82,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #finish(reusable: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
     if (reusable) this.#end.release();
     else this.#end.discard();
   }
@@ -134,10 +131,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     );
     return index === -1 ? 0 : Number(this.#headers[index + 1]);
   }
-}
-
-function onTimeout(exchange: Exchange): void {
-  exchange.expire();
 }
 
 /** Names and values in turn, cut by number and size. `Retry-After` is never the one that is left out. */

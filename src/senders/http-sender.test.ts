@@ -224,6 +224,37 @@ describe('connections', () => {
     expect(receiver.connections()).toBe(1);
   });
 
+  test('answers that come at once do not mix, though all are read into one buffer', async () => {
+    const receiver = await use(
+      onHttp((request, response) => {
+        const text = String(request.url).slice(1);
+        response.write(text.repeat(2_000));
+        setTimeout(() => response.end(text.repeat(3)), 5);
+      }),
+    );
+    const sender = makeSender();
+    const texts = Array.from({ length: 30 }, (_, index) => `n${index}.`);
+    const results = await Promise.all(texts.map((text) => sender.send(post(new URL(`/${text}`, receiver.url).href))));
+    for (const [index, text] of texts.entries()) {
+      expect(results[index]?.body).toBe(text.repeat(2_003).slice(0, RESPONSE_BODY_LIMIT));
+    }
+  });
+
+  test('the time limit of one exchange does not end the next on its connection', async () => {
+    const waits = [0, 150, 0, 150];
+    const receiver = await use(
+      onHttp((_request, response) => setTimeout(() => response.end(), waits.shift() ?? 0)),
+    );
+    const sender = makeSender();
+    for (const timeoutMs of [100, 250, 250]) {
+      expect(await sender.send(post(receiver.url, { timeoutMs }))).toMatchObject({ status: 200 });
+    }
+    expect(receiver.connections()).toBe(1);
+    expect(await sender.send(post(receiver.url, { timeoutMs: 60 }))).toMatchObject({ error: 'timeout' });
+    expect(await sender.send(post(receiver.url, { timeoutMs: 60 }))).toMatchObject({ status: 200 });
+    expect(receiver.connections()).toBe(2);
+  });
+
   test('idle ones are bounded by origin, the least recently used go', async () => {
     const receivers = await Promise.all(
       [1, 2, 3].map(() => use(onHttp((_request, response) => response.end()))),

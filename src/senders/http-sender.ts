@@ -49,11 +49,15 @@ export class HttpSender implements Sender {
     if (pool === null) return Promise.resolve(unsent('tls_error'));
     return new Promise((resolve) => {
       const connection = pool.acquire(target.origin);
-      const exchange = new Exchange(request.timeoutMs, {
+      const exchange = new Exchange({
         settle: resolve,
-        release: () => pool.release(connection),
+        release: () => {
+          connection.stopClock();
+          pool.release(connection);
+        },
         discard: () => connection.destroy(),
       });
+      connection.startClock(request.timeoutMs, () => exchange.expire());
       // What dispatch finds wrong with the request comes back through `onResponseError`.
       connection.client.dispatch(
         {
