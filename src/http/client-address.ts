@@ -21,7 +21,7 @@ export class ClientAddresses {
    * comes from one; else the connection's. What anyone else writes into the header counts for nothing.
    */
   of(request: IncomingMessage): string | null {
-    const peer = plain(request.socket.remoteAddress);
+    const peer = unmapped(request.socket.remoteAddress ?? '') || null;
     if (!this.#anyTrusted || peer === null || !this.#isTrusted(peer)) return peer;
     const header = request.headers['x-forwarded-for'];
     const hops = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',');
@@ -38,9 +38,12 @@ export class ClientAddresses {
   }
 }
 
+function plain(written: string): string | null {
+  const address = unmapped(written);
+  return isIP(address) === 0 ? null : address;
+}
+
 /** IPv4 addresses of dual-stack sockets come as `::ffff:1.2.3.4`. */
-function plain(address: string | undefined): string | null {
-  if (address === undefined) return null;
-  const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  return isIP(bare) === 0 ? null : bare;
+function unmapped(address: string): string {
+  return address.startsWith('::') ? address.replace(/^::ffff:(?=\d+\.)/i, '') : address;
 }

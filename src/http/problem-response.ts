@@ -20,14 +20,23 @@ export function problemBody(problem: Problem, requestId: string): Record<string,
   };
 }
 
+/** An answer over HTTP. */
+export interface PlainAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function problemAnswer(problem: Problem, requestId: string): PlainAnswer {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json; charset=utf-8' };
+  if (problem.retryAfterS !== null) headers['retry-after'] = String(problem.retryAfterS);
+  else if (problem.status === 503) headers['retry-after'] = '5';
+  if (problem.status === 401 && problem.code === 'credentials_missing')
+    headers['www-authenticate'] = 'Bearer';
+  return { status: problem.status, headers, body: JSON.stringify(problemBody(problem, requestId)) };
+}
+
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): FastifyReply {
-  if (problem.retryAfterS !== null) void reply.header('retry-after', String(problem.retryAfterS));
-  else if (problem.status === 503) void reply.header('retry-after', '5');
-  if (problem.status === 401 && problem.code === 'credentials_missing') {
-    void reply.header('www-authenticate', 'Bearer');
-  }
-  return reply
-    .code(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify(problemBody(problem, requestId)));
+  const { status, headers, body } = problemAnswer(problem, requestId);
+  return reply.code(status).headers(headers).send(body);
 }

@@ -96,11 +96,15 @@ export function readBody(
   });
 }
 
-/** A copy with a buffer of its own: a view would keep the socket's whole read buffer alive. */
+/** With a buffer of its own: a view would keep a whole read buffer alive, where Node gives views of one. */
 function joined(chunks: readonly Buffer[]): Uint8Array {
   const [first] = chunks;
   if (first === undefined) return EMPTY;
-  if (chunks.length === 1) return new Uint8Array(first);
+  if (chunks.length === 1) {
+    return first.byteLength === first.buffer.byteLength
+      ? new Uint8Array(first.buffer)
+      : new Uint8Array(first);
+  }
   const body = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
   let at = 0;
   for (const chunk of chunks) {

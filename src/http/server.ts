@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { NODE_ROLES, type NodeRole } from '../domain/node-role.ts';
@@ -6,7 +7,7 @@ import { allowedMethods } from './allowed-methods.ts';
 import type { ServerCertificate } from './certificate-files.ts';
 import { errorPages } from './error-pages.ts';
 import type { HttpContext } from './http-context.ts';
-import { ingestRoutes } from './ingest.ts';
+import { ingestAtOnce, ingestRoutes } from './ingest.ts';
 import { markLate } from './read-body.ts';
 import { problemBody, sendProblem } from './problem-response.ts';
 import { restRoutes } from './rest.ts';
@@ -82,8 +83,9 @@ export function createHttpServer(
         : context.asProblem(error, request.id);
     return sendProblem(reply, problem, request.id);
   });
-  refuseWhenStopping(app);
+  const isStopping = refuseWhenStopping(app);
   refuseOtherRoles(app, options.roles);
+  ingestPastTheRouter(app, context, options, isStopping);
   ingestRoutes(app, context);
   restRoutes(app, context);
   serviceRoutes(app, context);
@@ -99,8 +101,27 @@ function streamRoutes(app: FastifyInstance, context: HttpContext): () => void {
   return () => streams.end();
 }
 
-/** Requests that still come on open connections: in our own shape, with when to come again. */
-function refuseWhenStopping(app: FastifyInstance): void {
+/** What is not for a source goes to Fastify, and everything while the gateway stops. */
+function ingestPastTheRouter(
+  app: FastifyInstance,
+  context: HttpContext,
+  { roles, makeRequestId }: HttpServerOptions,
+  isStopping: () => boolean,
+): void {
+  if (!roles.includes('ingest')) return;
+  const listeners = app.server.listeners('request');
+  app.server.removeAllListeners('request');
+  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (!isStopping() && ingestAtOnce(context, request, response, makeRequestId)) return;
+    for (const listener of listeners) listener.call(app.server, request, response);
+  });
+}
+
+/**
+ * Requests that still come on open connections: in our own shape, with when to come again. Returns whether
+ * the gateway is stopping.
+ */
+function refuseWhenStopping(app: FastifyInstance): () => boolean {
   let stopping = false;
   app.addHook('preClose', (done) => {
     stopping = true;
@@ -114,6 +135,7 @@ function refuseWhenStopping(app: FastifyInstance): void {
     const problem = new Problem('shutting_down', 'the gateway is stopping', { retryAfterS: 1 });
     void sendProblem(reply, problem, request.id);
   });
+  return () => stopping;
 }
 
 /** Paths that every node answers: a load balancer asks them which nodes can take something. */

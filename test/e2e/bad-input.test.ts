@@ -284,6 +284,19 @@ describe('C3: rules of the source', () => {
     await problem(gateway.api('POST', `/in/${'x'.repeat(300)}`, '{}'), 404, 'route_unknown');
   });
 
+  test('C3 a key with escapes and other methods than POST mean the same source', async () => {
+    const { url } = await createSource(gateway, { provider: 'none' });
+    const key = new URL(url).pathname.slice('/in/'.length);
+    const escaped = `${gateway.url}/in/%${key.codePointAt(0)?.toString(16)}${key.slice(1)}`;
+    expect((await send(escaped, '{"n":1}')).status).toBe(202);
+    expect((await send(`${url}?a=/b`, '{"n":2}')).status).toBe(202);
+    expect((await send(`${url}/more?a=b`, '{"n":3}')).status).toBe(202);
+    expect((await fetch(url, { method: 'PUT', body: '{"n":4}' })).status).toBe(202);
+    const unknown = await openRaw(gateway.url);
+    unknown.write(`MKCOL /in/${key} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    expect(await answerTo(unknown)).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
+  });
+
   test('C3 a disabled source is 410 until it is enabled again', async () => {
     const { id, url } = await createSource(gateway, { provider: 'none' });
     await ok(gateway.api('PATCH', `/v1/sources/${id}`, { enabled: false }));
