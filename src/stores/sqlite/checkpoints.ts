@@ -9,6 +9,8 @@ export const PASS = { none: 0, running: 1, ended: 2 } as const;
 
 /** Pages in the write-ahead log beyond which they are merged into the database: 64 MB of 4 KiB. */
 const MERGE_FROM_PAGES = 16_000;
+/** Commits between two looks at the log's length, which take as long as a small write. */
+const COMMITS_PER_LOOK = 16;
 /** SQLite tells how long the log is, without merging it, since this version (sqlite.org/pragma.html). */
 const TELLS_LENGTH = [3, 51] as const;
 
@@ -30,6 +32,7 @@ export class Checkpoints {
   readonly #pass = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   /** Started when the log is long for the first time: a quiet gateway does without it. */
   #thread: Worker | null = null;
+  #unseenCommits = 0;
 
   /** Merges from `fromPages` pages of log; default 64 MB. */
   constructor(db: DatabaseSync, { path }: Pick<ConnectionOptions, 'path'>, fromPages = MERGE_FROM_PAGES) {
@@ -49,6 +52,9 @@ export class Checkpoints {
       this.#mergeRest();
       return;
     }
+    this.#unseenCommits += 1;
+    if (this.#unseenCommits < COMMITS_PER_LOOK) return;
+    this.#unseenCommits = 0;
     const length = this.#length.get() ?? {};
     if (number(length, 'log') - number(length, 'checkpointed') >= this.#fromPages) this.#mergeBeside();
   }

@@ -2,7 +2,6 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Attempt, DeliveryState } from '../../domain/delivery.ts';
 import type { Settlement } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
-import { number, type Row, textOrNull } from './rows.ts';
 
 /** A settlement as the writer thread gets it. */
 export type SettlementRows = readonly [
@@ -49,22 +48,21 @@ function attemptValues(attempt: Attempt): AttemptValues {
 
 /** Records what became of leased deliveries, inside the caller's transaction. */
 export class Settle {
-  readonly #settle: StatementSync;
+  readonly #leased: StatementSync;
+  readonly #end: StatementSync;
   readonly #giveBack: StatementSync;
   readonly #record: StatementSync;
   readonly #order: OrderGate;
 
   constructor(db: DatabaseSync, order: OrderGate) {
     this.#order = order;
-    const guard = `WHERE id = ? AND state = 'leased' AND lease_token = ?`;
-    this.#settle = db.prepare(`
-      UPDATE deliveries SET state = ?, due_at = ?, reason = ?, updated_at = ?, lease_until = NULL,
-        lease_token = NULL, last_status = ?, last_error = ?
-      ${guard} RETURNING seq, order_key`);
-    this.#giveBack = db.prepare(`
-      UPDATE deliveries SET state = ?, due_at = ?, reason = ?, updated_at = ?, lease_until = NULL,
-        lease_token = NULL, attempts = attempts - 1
-      ${guard} RETURNING seq, order_key`);
+    // Looked up first: an UPDATE with RETURNING collects its rows in a table of its own, which takes longer.
+    this.#leased = db.prepare(`
+      SELECT seq, order_key FROM deliveries WHERE id = ? AND state = 'leased' AND lease_token = ?`);
+    this.#leased.setReturnArrays(true);
+    const next = 'state = ?, due_at = ?, reason = ?, updated_at = ?, lease_until = NULL, lease_token = NULL';
+    this.#end = db.prepare(`UPDATE deliveries SET ${next}, last_status = ?, last_error = ? WHERE seq = ?`);
+    this.#giveBack = db.prepare(`UPDATE deliveries SET ${next}, attempts = attempts - 1 WHERE seq = ?`);
     this.#record = db.prepare(`
       INSERT INTO attempts (delivery_seq, number, started_at, duration_ms, outcome, status, error,
         response_headers, response_body, next_attempt_at)
@@ -72,23 +70,19 @@ export class Settle {
   }
 
   settle([lease, next, attempt]: SettlementRows): 'settled' | 'lease_lost' {
-    const row = attempt === null ? this.#giveBack.get(...next, ...lease) : this.#ended(lease, next, attempt);
-    if (row === undefined) return 'lease_lost';
-    if (attempt !== null) {
-      const [, dueAt] = next;
-      this.#record.run(number(row, 'seq'), ...attempt, dueAt);
+    const found: unknown = this.#leased.get(...lease);
+    if (!Array.isArray(found)) return 'lease_lost';
+    const [seq, orderKey]: readonly unknown[] = found;
+    if (typeof seq !== 'number') throw new TypeError('column seq is not a number');
+    const [state, dueAt, , atMs] = next;
+    if (attempt === null) {
+      this.#giveBack.run(...next, seq);
+    } else {
+      const [, , , , status, error] = attempt;
+      this.#end.run(...next, status, error, seq);
+      this.#record.run(seq, ...attempt, dueAt);
     }
-    this.#releaseNext(row, next);
+    if (typeof orderKey === 'string' && state !== 'pending') this.#order.release(orderKey, atMs);
     return 'settled';
-  }
-
-  #ended(lease: SettlementRows[0], next: SettlementRows[1], attempt: AttemptValues): Row | undefined {
-    const [, , , , status, error] = attempt;
-    return this.#settle.get(...next, status, error, ...lease);
-  }
-
-  #releaseNext(row: Row, [state, , , atMs]: SettlementRows[1]): void {
-    const orderKey = textOrNull(row, 'order_key');
-    if (orderKey !== null && state !== 'pending') this.#order.release(orderKey, atMs);
   }
 }

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Checkpoints } from './checkpoints.ts';
 import { type ConnectionOptions, openWriter } from './connection.ts';
@@ -16,6 +15,8 @@ migrate(db);
 db.exec(`UPDATE deliveries SET lease_until = 0 WHERE state = 'leased'`);
 dueByThisClock(db, Date.now());
 const checkpoints = new Checkpoints(db, options);
+const begin = db.prepare('BEGIN IMMEDIATE');
+const commit = db.prepare('COMMIT');
 const operations = new Map(
   Object.entries(
     writeOperations(db) as unknown as Record<string, (argument: unknown, bytes: Uint8Array) => unknown>,
@@ -34,7 +35,7 @@ parentPort?.on('message', (first: Request | 'close') => {
       message = nextMessage();
     }
     if (calls.length > 0) {
-      parentPort?.postMessage(runGroup(db, calls));
+      parentPort?.postMessage(runGroup(calls));
       checkpoints.committed();
     }
     if (message === 'close') {
@@ -59,17 +60,17 @@ async function close(): Promise<void> {
 }
 
 /** All calls in one transaction; when that fails each in its own, so that one cannot fail the others. */
-function runGroup(database: DatabaseSync, calls: readonly Call[]): Answers {
+function runGroup(calls: readonly Call[]): Answers {
   try {
-    return { ...inTransaction(database, calls), errors: [] };
+    return { ...inTransaction(calls), errors: [] };
   } catch (error) {
-    if (calls.length > 1) return oneByOne(database, calls);
+    if (calls.length > 1) return oneByOne(calls);
     return { values: [null], errors: [[0, toWire(error)]], commitMs: 0 };
   }
 }
 
-function oneByOne(database: DatabaseSync, calls: readonly Call[]): Answers {
-  const alone = calls.map((call) => runGroup(database, [call]));
+function oneByOne(calls: readonly Call[]): Answers {
+  const alone = calls.map((call) => runGroup([call]));
   return {
     values: alone.flatMap(({ values }) => values),
     errors: alone.flatMap(({ errors }, place) => errors.map(([, error]) => [place, error] as const)),
@@ -77,16 +78,16 @@ function oneByOne(database: DatabaseSync, calls: readonly Call[]): Answers {
   };
 }
 
-function inTransaction(database: DatabaseSync, calls: readonly Call[]): Pick<Answers, 'values' | 'commitMs'> {
-  database.exec('BEGIN IMMEDIATE');
+function inTransaction(calls: readonly Call[]): Pick<Answers, 'values' | 'commitMs'> {
+  begin.run();
   try {
     const values = calls.map((call) => run(call));
     const ranAt = performance.now();
-    database.exec('COMMIT');
+    commit.run();
     return { values, commitMs: performance.now() - ranAt };
   } catch (error) {
     // SQLite has rolled back by itself after some errors (a full disk), and then refuses to again.
-    if (database.isTransaction) database.exec('ROLLBACK');
+    if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
 }
