@@ -2,7 +2,7 @@ import { isatty } from 'node:tty';
 import sonic from 'sonic-boom';
 import type { LogFields, Logger } from '../ports/logger.ts';
 import { prettyLine } from './pretty-line.ts';
-import { isSecretName, redactField, redactText } from './redact.ts';
+import { isSecretName, maybeSecret, redactField, redactText } from './redact.ts';
 
 export interface LoggerOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -175,34 +175,31 @@ const OWN_NAMES = new Set(['level', 'time', 'event', 'error']);
 
 /** A line but for its end: what an error says may follow. */
 function beginningOf(level: Level, event: string, fields: LogFields | undefined): string {
-  let line = `{"level":"${level}","time":"${formatTime(Date.now())}","event":${JSON.stringify(event)}`;
-  for (const name in fields) {
-    const value = fields[name];
+  const beginning = `{"level":"${level}","time":"${formatTime(Date.now())}","event":${JSON.stringify(event)}`;
+  const text = fields === undefined ? '{}' : fieldsText(fields);
+  return text === '{}' ? beginning : `${beginning},${text.slice(1, -1)}`;
+}
+
+/**
+ * Nearly always the fields are shown as they are. Made in one piece, and searched for secrets in one piece:
+ * what a secret looks like stands in JSON as it stands in the text.
+ */
+function fieldsText(fields: LogFields): string {
+  if (namesAreHarmless(fields)) {
+    const text = JSON.stringify(fields);
+    if (!maybeSecret(text)) return text;
+  }
+  const shown: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
     // A field of one of the line's own names would stand in it twice.
-    if (value !== undefined)
-      line += `,${nameText(OWN_NAMES.has(name) ? `${name}_` : name)}:${valueText(name, value)}`;
+    shown[OWN_NAMES.has(name) ? `${name}_` : name] = redactField(name, value);
   }
-  return line;
+  return JSON.stringify(shown);
 }
 
-/** Names as JSON. They are few: those of our own calls. */
-const nameTexts = new Map<string, string>();
-const MAX_NAMES = 1_000;
-
-function nameText(name: string): string {
-  let text = nameTexts.get(name);
-  if (text === undefined) {
-    text = JSON.stringify(name);
-    if (nameTexts.size < MAX_NAMES) nameTexts.set(name, text);
-  }
-  return text;
-}
-
-function valueText(name: string, value: string | number | boolean | null): string {
-  // Most values: they need no escaping, unless their name says that they must not be shown.
-  if (value === null || ((typeof value === 'boolean' || Number.isFinite(value)) && !isSecretName(name)))
-    return `${value}`;
-  return JSON.stringify(redactField(name, value));
+function namesAreHarmless(fields: LogFields): boolean {
+  for (const name in fields) if (OWN_NAMES.has(name) || isSecretName(name)) return false;
+  return true;
 }
 
 const MAX_CAUSES = 5;
