@@ -62,7 +62,12 @@ export class Acceptance {
   ): Promise<Accepted> {
     const planned = this.#request(incoming, dedupe);
     const request = idempotency === undefined ? planned : { ...planned, idempotency };
-    const appended = await this.#orRelease([request], this.#services.store.log.append(request));
+    let appended: Appended;
+    try {
+      appended = await this.#services.store.log.append(request);
+    } catch (error) {
+      throw this.#notKept([request], error);
+    }
     return this.#appended(request, appended, provider);
   }
 
@@ -72,7 +77,12 @@ export class Acceptance {
     provider: string,
   ): Promise<Accepted[]> {
     const requests = incoming.map(({ event, dedupe }) => this.#request(event, dedupe));
-    const appended = await this.#orRelease(requests, this.#services.store.log.appendAll(requests));
+    let appended: readonly Appended[];
+    try {
+      appended = await this.#services.store.log.appendAll(requests);
+    } catch (error) {
+      throw this.#notKept(requests, error);
+    }
     return requests.map((request, index) => {
       const result = appended[index];
       if (result === undefined) throw new Error('the store answered fewer appends than it was given');
@@ -134,22 +144,13 @@ export class Acceptance {
     return { eventId: event.id, duplicate: false, deliveries: deliveries.length };
   }
 
-  /** Lets go of the places reserved for deliveries that were not written. */
-  async #orRelease<Result>(requests: readonly AppendRequest[], append: Promise<Result>): Promise<Result> {
-    try {
-      return await append;
-    } catch (error) {
-      for (const request of requests) this.#release(request);
-      throw this.#unavailable(error);
-    }
-  }
-
   #release({ event, deliveries }: AppendRequest): void {
     for (const delivery of deliveries) this.#dispatcher.unreserve(delivery, event.body.byteLength);
   }
 
-  /** Our own failures are 503, never 4xx, so that the sender tries again. */
-  #unavailable(error: unknown): Problem {
+  /** Lets go of the places reserved. Our own failures are 503, never 4xx, so that the sender tries again. */
+  #notKept(requests: readonly AppendRequest[], error: unknown): Problem {
+    for (const request of requests) this.#release(request);
     if (error instanceof Problem) return error;
     this.#services.log.error('append.failed', {}, error);
     return new Problem('store_unavailable', 'the event could not be stored', {

@@ -82,7 +82,8 @@ export class Attempts {
     }
     const result = await this.#services.sender.send(request);
     const judgement = judge(result, subscription?.onClientError ?? 'retry', this.#services.clock.now());
-    await this.#health.record(destination, judgement, result.status, startedAt);
+    const disabled = this.#health.record(destination, judgement, result.status, startedAt);
+    if (disabled !== null) await disabled;
     return this.#finish(delivery, subscription, startedAt, result, judgement);
   }
 

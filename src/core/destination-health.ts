@@ -87,19 +87,17 @@ export class DestinationHealth {
 
   /**
    * Takes note of an attempt's outcome. Operator events are kept out of the telling about themselves.
-   * Resolves for a destination that is gone when it is disabled: until then no other attempt may begin.
+   * For a destination that is gone the answer resolves when it is disabled: until then no other attempt
+   * may begin. `null` = there is nothing to wait for.
    */
-  async record(
+  record(
     destination: Destination,
     judgement: Judgement,
     status: number | null,
     beganAt: number,
-  ): Promise<void> {
+  ): Promise<void> | null {
     const now = this.#services.clock.now();
-    if (judgement.gone) {
-      await this.#act.disable(destination, 'destination_gone');
-      return;
-    }
+    if (judgement.gone) return this.#act.disable(destination, 'destination_gone');
     const health = this.#of(destination.id);
     const ok = judgement.outcome === 'succeeded';
     // A 4xx is about the request: the receiver is up and answers.
@@ -109,6 +107,7 @@ export class DestinationHealth {
     if (change === 'opened') this.#act.hold(destination.id);
     if (ok) this.#recovered(destination, health);
     else this.#failed(destination, health, judgement.error, now);
+    return null;
   }
 
   /** Forgets a destination that was enabled again by hand: it starts with a clean slate. */

@@ -1,4 +1,4 @@
-import { type Event, headerValue, isJsonType } from '../domain/event.ts';
+import { type Event, type EventOrigin, headerValue, isJsonType } from '../domain/event.ts';
 import {
   type FieldError,
   Problem,
@@ -71,6 +71,9 @@ export interface IngestParts {
 }
 
 type Verified = Extract<SourceVerdict, { ok: true }>;
+
+/** Where an event comes from, while that is being found out. */
+type NewOrigin = { -readonly [Field in keyof EventOrigin]: EventOrigin[Field] };
 
 /** Takes requests in: limits, proof, identity, then one commit. */
 export class Ingest {
@@ -175,9 +178,12 @@ export class Ingest {
     this.#checkContentType(source, call);
     const type = eventTypeOf(verdict.event);
     const { parsed, ...found } = this.#checked(source, call, type, verdict);
-    const unnamed = this.#event(active, call, verdict, nowMs, type, found);
-    const dedupe = this.#dedupeClaim(active, unnamed, verdict.event, parsed);
-    const event = { ...unnamed, origin: { ...unnamed.origin, dedupeKey: dedupe?.key ?? null } };
+    // Who signs shows no secret; who does not, does.
+    const kept = verdict.covers === 'nothing' ? this.#directory.hideSecrets(source)(call) : call;
+    const origin = originOf(source, call, kept.path, verdict, found);
+    const event = this.#event(source, call, kept.headers, verdict.event, { nowMs, type, origin });
+    const dedupe = this.#dedupeClaim(active, event, verdict.event, parsed);
+    origin.dedupeKey = dedupe?.key ?? null;
     const appended = await this.#acceptance.accept({ event, parsed }, dedupe, source.provider);
     this.#silence.heard(source, nowMs);
     return { kind: 'accepted', ...appended, answer: verifier.successAnswer };
@@ -273,18 +279,12 @@ export class Ingest {
   }
 
   #event(
-    active: ActiveSource,
+    source: Source,
     call: IngestCall,
-    verdict: Verified,
-    nowMs: number,
-    type: string,
-    { typeVersion, protobuf, invalid }: Omit<CheckedBody, 'parsed'>,
+    headers: readonly string[],
+    identity: EventIdentity,
+    { nowMs, type, origin }: { readonly nowMs: number; readonly type: string; readonly origin: EventOrigin },
   ): Event {
-    const { source } = active;
-    const identity: EventIdentity = verdict.event;
-    const hops = hopsIn(call.headers);
-    // Who signs shows no secret; who does not, does.
-    const kept = verdict.covers === 'nothing' ? this.#directory.hideSecrets(source)(call) : call;
     return {
       id: this.#services.ids.make('evt'),
       tenant: source.tenant,
@@ -299,26 +299,10 @@ export class Ingest {
       occurredAt: usableTime(identity.timeMs) ?? nowMs,
       receivedAt: nowMs,
       contentType: headerValue(call.headers, 'content-type') ?? null,
-      headers: kept.headers,
+      headers,
       body: call.body,
       settingsVersion: this.#directory.version,
-      origin: {
-        requestId: call.requestId,
-        method: call.method,
-        path: kept.path,
-        remoteAddress: call.remoteAddress,
-        traceparent: usableTraceparent(call.headers),
-        verification: {
-          provider: source.provider,
-          covers: verdict.covers,
-          secretIndex: verdict.secretIndex ?? null,
-        },
-        dedupeKey: null,
-        ...(hops === 0 ? {} : { hops }),
-        ...(typeVersion === undefined ? {} : { typeVersion }),
-        ...(protobuf === undefined ? {} : { protobuf }),
-        ...(invalid === undefined ? {} : { invalid }),
-      },
+      origin,
     };
   }
 
@@ -373,4 +357,28 @@ function isProofProblem(code: ProblemCode): boolean {
 /** Senders choose ids and keys; what is absurdly long is cut, so that an index row stays a row. */
 function bounded(text: string | undefined): string | null {
   return text === undefined || text === '' ? null : text.slice(0, MAX_KEY_CHARS);
+}
+
+function originOf(
+  { provider }: Source,
+  call: IngestCall,
+  path: string,
+  verdict: Verified,
+  { typeVersion, protobuf, invalid }: Omit<CheckedBody, 'parsed'>,
+): NewOrigin {
+  const origin: NewOrigin = {
+    requestId: call.requestId,
+    method: call.method,
+    path,
+    remoteAddress: call.remoteAddress,
+    traceparent: usableTraceparent(call.headers),
+    verification: { provider, covers: verdict.covers, secretIndex: verdict.secretIndex ?? null },
+    dedupeKey: null,
+  };
+  const hops = hopsIn(call.headers);
+  if (hops > 0) origin.hops = hops;
+  if (typeVersion !== undefined) origin.typeVersion = typeVersion;
+  if (protobuf !== undefined) origin.protobuf = protobuf;
+  if (invalid !== undefined) origin.invalid = invalid;
+  return origin;
 }

@@ -1,4 +1,4 @@
-import { matchSubscription } from '../domain/match.ts';
+import { matchCandidate } from '../domain/match.ts';
 import { SUBSCRIPTION_SUSPENDED } from '../domain/delivery.ts';
 import type { Event } from '../domain/event.ts';
 import type { Subscription } from '../domain/settings.ts';
@@ -95,9 +95,10 @@ function keyOrNull(value: unknown): string | null {
   return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_KEY_CHARS);
 }
 
+/** Whether one of the directory's candidates for an event wants it. */
 export function wants(event: Event, active: ActiveSubscription, input: ExpressionInput): boolean {
   const { filter } = active;
-  return matchSubscription(
+  return matchCandidate(
     event,
     active.subscription,
     filter === null ? null : () => filterAnswer(filter.evaluate(input)),

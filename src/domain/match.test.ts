@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { buildEvent, START_MS } from '../testing/builders.ts';
 import { buildSubscription } from '../testing/setting-builders.ts';
-import { isCandidate, matchSubscription } from './match.ts';
+import { isCandidate, matchCandidate, matchSubscription } from './match.ts';
 
 const event = buildEvent({ sourceId: 'src_one', type: 'invoice.paid' });
 const yes = () => ({ value: true });
@@ -59,4 +59,17 @@ test('a candidate is what source and type let through, whatever else holds', () 
   expect(isCandidate('src_one', 'invoice.paid', off)).toBe(true);
   expect(isCandidate('src_two', 'invoice.paid', off)).toBe(false);
   expect(isCandidate('src_one', 'order.paid', off)).toBe(false);
+});
+
+test.each([
+  ['matched', {}, yes],
+  ['disabled', { enabled: false }, yes],
+  ['expired', { expiresAt: START_MS }, yes],
+  ['filter_false', {}, () => ({ value: false })],
+  ['filter_failed', {}, () => ({ error: 'data.x is absent' })],
+])('a candidate is judged as in the whole match: %s', (reason, overrides, filter) => {
+  const subscription = buildSubscription({ ...overrides, types: ['invoice.*'], sources: ['src_one'] });
+  const verdict = matchCandidate(event, subscription, filter);
+  expect(verdict.reason).toBe(reason);
+  expect(verdict).toEqual(matchSubscription(event, subscription, filter));
 });

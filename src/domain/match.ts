@@ -40,10 +40,31 @@ export function matchSubscription(
   subscription: Subscription,
   testFilter: FilterTest | null,
 ): MatchVerdict {
-  if (!subscription.enabled) return no('disabled');
-  if (subscription.expiresAt !== null && subscription.expiresAt <= event.receivedAt) return no('expired');
+  const ended = endedVerdict(event, subscription);
+  if (ended !== null) return ended;
   if (!sourceMatches(event.sourceId, subscription)) return no('source_differs');
   if (!anyTypeMatches(event.type, subscription.types)) return no('type_differs');
+  return filterVerdict(testFilter);
+}
+
+/** The rest of the match for a subscription that is known to be a candidate. */
+export function matchCandidate(
+  event: Pick<Event, 'receivedAt'>,
+  subscription: Subscription,
+  testFilter: FilterTest | null,
+): MatchVerdict {
+  return endedVerdict(event, subscription) ?? filterVerdict(testFilter);
+}
+
+function endedVerdict(
+  { receivedAt }: Pick<Event, 'receivedAt'>,
+  { enabled, expiresAt }: Subscription,
+): MatchVerdict | null {
+  if (!enabled) return no('disabled');
+  return expiresAt !== null && expiresAt <= receivedAt ? no('expired') : null;
+}
+
+function filterVerdict(testFilter: FilterTest | null): MatchVerdict {
   if (testFilter === null) return MATCHED;
   const answer = testFilter();
   if ('error' in answer) return { matched: false, reason: 'filter_failed', detail: answer.error };

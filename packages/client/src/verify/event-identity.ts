@@ -66,13 +66,13 @@ export function compileIdentity(rules: IdentityRules, defaultBrand: string | und
     const key = readKey?.(view);
     const timeMs = readTime(view);
     const fullType = type === undefined ? fallbackType : prefix + type;
-    return {
-      ...(fullType === undefined ? {} : { type: fullType }),
-      ...(id === undefined ? {} : { id }),
-      ...(key === undefined ? {} : { key }),
-      ...(timeMs === undefined ? {} : { timeMs }),
-      ...(id === undefined && hintsBody ? { dedupe: 'body' } : {}),
-    };
+    const identity: { -readonly [Field in keyof EventIdentity]: EventIdentity[Field] } = {};
+    if (fullType !== undefined) identity.type = fullType;
+    if (id !== undefined) identity.id = id;
+    if (key !== undefined) identity.key = key;
+    if (timeMs !== undefined) identity.timeMs = timeMs;
+    if (id === undefined && hintsBody) identity.dedupe = 'body';
+    return identity;
   };
 }
 
