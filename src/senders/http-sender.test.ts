@@ -234,7 +234,9 @@ describe('connections', () => {
     );
     const sender = makeSender();
     const texts = Array.from({ length: 30 }, (_, index) => `n${index}.`);
-    const results = await Promise.all(texts.map((text) => sender.send(post(new URL(`/${text}`, receiver.url).href))));
+    const results = await Promise.all(
+      texts.map((text) => sender.send(post(new URL(`/${text}`, receiver.url).href))),
+    );
     for (const [index, text] of texts.entries()) {
       expect(results[index]?.body).toBe(text.repeat(2_003).slice(0, RESPONSE_BODY_LIMIT));
     }
