@@ -18,8 +18,9 @@ import { GuardedAddressRules } from '../senders/address-rules.ts';
 import { AuthorizedSender } from '../senders/authorized-sender.ts';
 import { createRegistrars } from '../registrars/registrars.ts';
 import { guardedFetch } from '../senders/guarded-fetch.ts';
-import { HttpSender, type HttpSenderOptions } from '../senders/http-sender.ts';
 import { OAuth2Tokens } from '../senders/oauth2-tokens.ts';
+import type { SenderThreadOptions } from '../senders/sender-messages.ts';
+import { ThreadedSender } from '../senders/threaded-sender.ts';
 import { tlsIdentities } from '../senders/tls-identities.ts';
 import { StandardWebhookSigner } from '../senders/webhook-signer.ts';
 import type { PrometheusMetrics } from '../telemetry/metrics.ts';
@@ -44,17 +45,15 @@ export function composeServices(
   log: Logger,
   metrics: PrometheusMetrics,
 ): Services {
-  const guard = new AddressGuard({
+  const rules = {
     allowPrivate: config.allowPrivate,
     allowHosts: config.allowHosts,
     denyHosts: config.denyHosts,
     allowHttp: config.allowHttpDestinations,
-  });
-  const connections = {
-    addressGuard: guard,
-    ...(config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy }),
   };
-  const fetchGuarded = guardedFetch(connections);
+  const guard = new AddressGuard(rules);
+  const proxy = config.outboundProxy === null ? {} : { proxyUrl: config.outboundProxy };
+  const fetchGuarded = guardedFetch({ addressGuard: guard, ...proxy });
   const protobufs = new DescriptorProtobufs();
   return {
     clock: systemClock,
@@ -72,7 +71,7 @@ export function composeServices(
     }),
     registrars: createRegistrars(fetchGuarded),
     signer: new StandardWebhookSigner(),
-    sender: composeSender(connections),
+    sender: composeSender({ guard: rules, ...proxy }, log),
     tlsIdentities,
     secrets: keyRing,
     secretKeys: keyRing,
@@ -84,8 +83,12 @@ export function composeServices(
   };
 }
 
-function composeSender(connections: HttpSenderOptions): Sender {
-  const sender = new HttpSender(connections);
+function composeSender(options: SenderThreadOptions, log: Logger): Sender {
+  const sender = new ThreadedSender({
+    ...options,
+    onThreadReady: () => log.debug('sender.started'),
+    onThreadLost: (error) => log.error('sender.lost', {}, error),
+  });
   const tokens = new OAuth2Tokens({ sender, userAgent: `Ringback/${readVersion()}` });
   return new AuthorizedSender(sender, tokens);
 }

@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { partByPart } from '../../domain/byte-parts.ts';
 import type { Appended } from '../../ports/event-log.ts';
 import type { OrderGate } from './order-gate.ts';
 import { type AppendRows, EVENT_COLUMNS, NEW_DELIVERY_COLUMNS, number, text, type Values } from './rows.ts';
 import type { Sequence } from './sequence.ts';
-import { partByPart } from './thread-messages.ts';
 
 /** Appends events with their de-duplication keys and deliveries, inside the caller's transaction. */
 export class AppendEvent {

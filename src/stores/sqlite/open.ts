@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { concatenated } from '../../domain/byte-parts.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { SettingKind, SettingKinds } from '../../domain/settings.ts';
 import type { Appended, AppendRequest, EventLog } from '../../ports/event-log.ts';
@@ -11,7 +12,6 @@ import type { ReadOperations } from './read-operations.ts';
 import { appendRows } from './rows.ts';
 import { settlementRows } from './settle.ts';
 import { StoreThread } from './store-thread.ts';
-import { concatenated } from './thread-messages.ts';
 import type { WriteOperations } from './write-operations.ts';
 
 type Writer = StoreThread<WriteOperations>;

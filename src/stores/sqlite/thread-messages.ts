@@ -1,3 +1,4 @@
+import { concatenated, partByPart } from '../../domain/byte-parts.ts';
 import { isProblemCode, Problem } from '../../domain/problem.ts';
 
 /** One operation, by name. */
@@ -34,16 +35,6 @@ export function toRequest(calls: readonly Call[]): Request {
   return { calls: flat, bytes: concatenated(calls.map(({ bytes }) => bytes)) };
 }
 
-export function concatenated(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.byteLength;
-  }
-  return all;
-}
-
 export function callsOf({ calls, bytes }: Request): Call[] {
   const found: Call[] = [];
   const next = partByPart(bytes);
@@ -55,12 +46,6 @@ export function callsOf({ calls, bytes }: Request): Call[] {
     });
   }
   return found;
-}
-
-/** Takes apart what `concatenated` put together: each call gives the next part of that size. */
-export function partByPart(bytes: Uint8Array): (size: number) => Uint8Array {
-  let at = 0;
-  return (size) => bytes.subarray(at, (at += size));
 }
 
 /** An error as it crosses threads: structured cloning keeps neither class nor code. */
