@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { concatenated } from '../domain/byte-parts.ts';
 import { Problem } from '../domain/problem.ts';
 
 /** Bytes of bodies held at once, over all requests: memory is bounded whatever arrives. */
@@ -105,13 +106,7 @@ function joined(chunks: readonly Buffer[]): Uint8Array {
       ? new Uint8Array(first.buffer)
       : new Uint8Array(first);
   }
-  const body = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return body;
+  return concatenated(chunks);
 }
 
 /** Bytes of a refused body that are still read, so that the sender gets to read our answer. */

@@ -44,6 +44,8 @@ interface Waiting {
  */
 export class ThreadedSender implements Sender {
   readonly #options: ThreadedSenderOptions;
+  /** The same for those made here and those made in the thread. */
+  readonly #connections: Pick<SenderThreadOptions, 'proxyUrl'>;
   readonly #here: HttpSender;
   #underWayHere = 0;
   #thread: Worker | null = null;
@@ -58,11 +60,9 @@ export class ThreadedSender implements Sender {
   /** Throws for an entry of the guard's lists that is none. */
   constructor(options: ThreadedSenderOptions) {
     this.#options = options;
-    const { proxyUrl } = options;
-    this.#here = new HttpSender({
-      addressGuard: new AddressGuard(options.guard),
-      ...(proxyUrl === undefined ? {} : { proxyUrl }),
-    });
+    const { guard, proxyUrl } = options;
+    this.#connections = proxyUrl === undefined ? {} : { proxyUrl };
+    this.#here = new HttpSender({ addressGuard: new AddressGuard(guard), ...this.#connections });
   }
 
   send(request: OutboundRequest): Promise<SendResult> {
@@ -111,9 +111,9 @@ export class ThreadedSender implements Sender {
 
   #startThread(): void {
     if (this.#thread !== null || this.#closing || performance.now() < this.#mayStartAt) return;
-    const { guard, proxyUrl, entry } = this.#options;
+    const { guard, entry } = this.#options;
     const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const workerData = { guard, ...(proxyUrl === undefined ? {} : { proxyUrl }) };
+    const workerData = { guard, ...this.#connections };
     const url = entry ?? new URL(`./sender-thread${ending}`, import.meta.url);
     const thread = new Worker(url, { workerData });
     thread.unref();
