@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
+import { closeAfterEach } from '../../test/e2e/receivers/close-after-each.ts';
 import * as hostile from '../../test/e2e/receivers/hostile-receivers.ts';
 import type { HostileReceiver } from '../../test/e2e/receivers/hostile-receivers.ts';
 import { RESPONSE_BODY_LIMIT } from '../domain/delivery.ts';
@@ -13,22 +14,10 @@ const TIMEOUT_MS = 300;
 const PATIENT_MS = 5_000;
 const MIB = 1024 * 1024;
 const loopback = new AddressGuard({ allowPrivate: ['127.0.0.0/8'] });
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
-
-async function use(receiver: Promise<HostileReceiver>): Promise<HostileReceiver> {
-  const started = await receiver;
-  cleanups.push(() => started.close());
-  return started;
-}
+const { use, useNow } = closeAfterEach();
 
 function makeSender(options: Partial<HttpSenderOptions> = {}): HttpSender {
-  const sender = new HttpSender({ addressGuard: loopback, ...options });
-  cleanups.push(() => sender.close());
-  return sender;
+  return useNow(new HttpSender({ addressGuard: loopback, ...options }));
 }
 
 async function sendTo(

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
+import { closeAfterEach } from '../../test/e2e/receivers/close-after-each.ts';
 import { onHttp, onRequest } from '../../test/e2e/receivers/hostile-receivers.ts';
-import type { HostileReceiver } from '../../test/e2e/receivers/hostile-receivers.ts';
 import { RESPONSE_BODY_LIMIT } from '../domain/delivery.ts';
 import type { SendResult } from '../domain/outcome.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
@@ -13,22 +13,10 @@ import { HttpSender } from './http-sender.ts';
 import type { HttpSenderOptions } from './http-sender.ts';
 
 const loopback = new AddressGuard({ allowPrivate: ['127.0.0.0/8'] });
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
-
-async function use(receiver: Promise<HostileReceiver>): Promise<HostileReceiver> {
-  const started = await receiver;
-  cleanups.push(() => started.close());
-  return started;
-}
+const { use, useNow } = closeAfterEach();
 
 function makeSender(options: Partial<HttpSenderOptions> = {}): HttpSender {
-  const sender = new HttpSender({ addressGuard: loopback, ...options });
-  cleanups.push(() => sender.close());
-  return sender;
+  return useNow(new HttpSender({ addressGuard: loopback, ...options }));
 }
 
 function post(url: string, more: Partial<OutboundRequest> = {}): OutboundRequest {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
+import { closeAfterEach } from '../../test/e2e/receivers/close-after-each.ts';
 import { onHttp, onRequest } from '../../test/e2e/receivers/hostile-receivers.ts';
-import type { HostileReceiver } from '../../test/e2e/receivers/hostile-receivers.ts';
 import type { SendResult } from '../domain/outcome.ts';
 import type { OutboundRequest } from '../ports/sender.ts';
 import { AddressGuard } from './address-guard.ts';
@@ -12,22 +12,10 @@ import { HttpSender } from './http-sender.ts';
 import { ThreadedSender, type ThreadedSenderOptions } from './threaded-sender.ts';
 
 const LOOPBACK = { allowPrivate: ['127.0.0.0/8'] };
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
-
-async function use(receiver: Promise<HostileReceiver>): Promise<HostileReceiver> {
-  const started = await receiver;
-  cleanups.push(() => started.close());
-  return started;
-}
+const { use, useNow } = closeAfterEach();
 
 function makeSender(options: Partial<ThreadedSenderOptions> = {}): ThreadedSender {
-  const sender = new ThreadedSender({ guard: LOOPBACK, threadFrom: 1, ...options });
-  cleanups.push(() => sender.close());
-  return sender;
+  return useNow(new ThreadedSender({ guard: LOOPBACK, threadFrom: 1, ...options }));
 }
 
 /** One that sends from its thread. */
@@ -64,8 +52,7 @@ describe('a sender in a thread', () => {
       'ftp://127.0.0.1/',
       'https://127.0.0.1:1/',
     ];
-    const plain = new HttpSender({ addressGuard: new AddressGuard(LOOPBACK) });
-    cleanups.push(() => plain.close());
+    const plain = useNow(new HttpSender({ addressGuard: new AddressGuard(LOOPBACK) }));
     const threaded = await inThread();
     for (const url of urls) {
       const request = post(url, { timeoutMs: 300 });
